@@ -181,6 +181,15 @@ def _beginning(answers: Iterable[tuple[str, str]], word: str) -> Answers:
     return ((value, meaning) for value, meaning in answers if value.startswith(word))
 
 
+#: Values of geometry that are given without a name.
+_SIZES = {
+    "resize": (("50%", "half of the size"), ("640x480", "as large as fits in"), ("640x480!", "exactly")),
+    "crop": (("640x480", "the middle"), ("640x480+0+0", "from a corner on")),
+    "rotate": (("90", "clockwise"), ("180", "upside down"), ("270", "counterclockwise")),
+    "flip": (("vertical", "upside down"), ("horizontal", "mirrored")),
+}
+
+
 def _kernels(word: str, before: Sequence[str]) -> Answers:
     """Names; after a colon what the kernel takes, and of choices their words."""
     from cnncli.filters.named import MODULES
@@ -207,6 +216,7 @@ def _kernels(word: str, before: Sequence[str]) -> Answers:
     taken = {part.partition("=")[0] for part in given}
     if not given:
         yield from ((f"{head}:{form}:", ", ".join(names)) for form, names in entry.forms.items())
+        yield from ((f"{head}:{value}", meaning) for value, meaning in _SIZES.get(entry.name, ()))
     name, equals, _ = last.partition("=")
     for each in entry.parameters:
         if equals and each.name == name:

@@ -20,6 +20,7 @@ from cnncli.cli.outputs import Job, names_size, plan_outputs, said_of_standing, 
 from cnncli.cli.result_form import (
     becomes_bytes,
     called,
+    check_sizes,
     facts_of_picture,
     gray_notes,
     has_bands,
@@ -388,6 +389,7 @@ def _applied(
     alone = has_bands(picture) and any(filter.weighs_colors for filter in task.filters)
     alone = alone and not (task.part and task.part.channels)
     try:
+        check_sizes(task, [frame.shape for frame in picture.frames])
         return [_each_channel(frame, filtered) if alone else filtered(frame) for frame in picture.frames]
     except CnncliError as error:  # an option that does not fit the size of this image
         raise UsageError(f"{called(job.source)}: {error.message}", error.hint) from error

@@ -17,6 +17,7 @@ from cnncli.cli.names import STREAM, is_address, is_special, is_terminal
 from cnncli.cli.outputs import Job
 from cnncli.cli.result_form import (
     called,
+    check_sizes,
     gray_notes,
     has_bands,
     input_notes,
@@ -111,6 +112,7 @@ def _convolved(
     if why := filters.why_whole():
         return why
     try:
+        check_sizes(task, [shape])
         size = filters.stages()[-1].result
     except CnncliError as error:  # an option that does not fit the size of this image
         raise UsageError(f"{called(job.source)}: {error.message}", error.hint) from error

@@ -43,6 +43,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
             "Show where it differs from another picture.",
         ),
         Example(
+            "cnncli convolve b.png -k crop:90% -k resize:50% -o s.png",
+            "Cut off the edges, and make it half as large.",
+        ),
+        Example(
             "cnncli convolve samples/*.png -k median -o medians/",
             "Filter many images into a folder.",
         ),

@@ -260,7 +260,7 @@ def _render_parameters(entry: Entry, console: Console) -> None:
 
 
 def _range(parameter: Parameter) -> str:
-    if parameter.kind in ("choice", "file"):
+    if parameter.kind in ("choice", "file", "size", "area"):
         return parameter.range
     kind = {"number": "", "whole": " whole", "odd": " odd"}[parameter.kind]
     return f"{show(parameter.low)} to {show(parameter.high)}{kind}"

@@ -58,7 +58,8 @@ def kept_metadata(picture: Picture, result: Picture, task: Task, *, same_type: b
     moves = []
     for before, after in zip(picture.frames, result.frames, strict=True):
         sizes = [(int(frame.shape[1]), int(frame.shape[0])) for frame in (before, after)]
-        moves.append(ResultGeometry(sizes[0], sizes[1], *placed(sizes[0], task.filters, task.options)))
+        place = placed(sizes[0], task.filters, task.options)
+        moves.append(ResultGeometry(sizes[0], sizes[1], place.offset, place.step, place.skew))
     same_units = same_type and keeps_values(task.filters, task.options)
     return moved_metadata(about, moves, same_units=same_units)
 

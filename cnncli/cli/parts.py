@@ -1,6 +1,7 @@
 """``--mask``, ``--inside`` and ``--channels``: the part of a picture that ``convolve`` filters."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from cnncli.core.luma import LUMA
 from cnncli.files.faults import shown
 from cnncli.filters.area import FilterArea
 from cnncli.filters.channels import parse_channels
+from cnncli.filters.model import Filter, Move
 from cnncli.images.levels import picture_white
 from cnncli.images.picture import Picture
 from cnncli.images.read import read_picture
@@ -22,7 +24,7 @@ from cnncli.images.read import read_picture
 _DIMMEST = 1 / 16
 
 
-def read_part(settings: Settings, max_pixels: int) -> FilterArea | None:
+def read_part(settings: Settings, max_pixels: int, filters: Sequence[Filter]) -> FilterArea | None:
     """Where filters are to work, if not everywhere.
 
     Parameters
@@ -31,6 +33,8 @@ def read_part(settings: Settings, max_pixels: int) -> FilterArea | None:
         Of ``convolve``.
     max_pixels : int
         Larger masks are refused.
+    filters : sequence of Filter
+        What is done there.
 
     Raises
     ------
@@ -41,7 +45,7 @@ def read_part(settings: Settings, max_pixels: int) -> FilterArea | None:
     if inside and settings.roi is None:
         raise UsageError(
             "--inside is given without --roi; expected the region that is to be filtered",
-            "Add --roi X,Y,W,H, or leave --inside out.",
+            "Add --roi X,Y,W,H or WxH+X+Y, or leave --inside out.",
         )
     if not inside and mask is None and channels is None:
         return None
@@ -51,6 +55,11 @@ def read_part(settings: Settings, max_pixels: int) -> FilterArea | None:
             f"{name} is given with --mode {settings.mode} and --stride {settings.stride}; "
             "expected a result of the picture's size",
             f"Leave --mode and --stride out, or {name}.",
+        )
+    if moving := next((each.name for each in filters if isinstance(each, Move)), ""):
+        raise UsageError(
+            f"{name} is given with {moving}, which moves pixels; expected kernels that leave them in place",
+            f"Leave {name} out, or run {moving} in another command.",
         )
     if settings.explain is not None:
         raise UsageError(

@@ -16,8 +16,9 @@ from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
 from cnncli.filters.apply import Depth
 from cnncli.filters.mapping import FULL_SCALE
-from cnncli.filters.model import Plan
+from cnncli.filters.model import Move, Plan
 from cnncli.filters.options import Options
+from cnncli.filters.run import result_shape
 from cnncli.images import large
 from cnncli.images.encode import timing_losses
 from cnncli.images.formats import FORMATS, format_for
@@ -104,6 +105,36 @@ def result_size(task: Task, size: tuple[int, int]) -> tuple[int, int]:
     filters = BandedFilters(task.filters, task.options, (height, width, 1), False, depth, depth)
     height, width = filters.stages()[-1].result
     return width, height
+
+
+def check_sizes(task: Task, shapes: Sequence[tuple[int, ...]]) -> None:
+    """Refuse to make pictures of more pixels than are read, before there is memory for one.
+
+    Parameters
+    ----------
+    task : Task
+        What is done.
+    shapes : sequence of (height, width, …)
+        Of the frames.
+
+    Raises
+    ------
+    CnncliError
+        For the first kernel that makes such pictures, or does not fit the size of a frame.
+    """
+    if not any(isinstance(filter, Move) for filter in task.filters):
+        return
+    sides = [(shape[0], shape[1]) for shape in shapes]
+    for filter in list(task.filters) * task.options.repeat:
+        sides = [result_shape(filter, task.options, each) for each in sides]
+        pixels = sum(height * width for height, width in sides)
+        if isinstance(filter, Move) and pixels > task.max_pixels:
+            many = f", {len(sides)} frames" if len(sides) > 1 else ""
+            raise CnncliError(
+                f"{filter.name} makes {sides[0][1]} x {sides[0][0]} pixels{many}; "
+                f"at most {task.max_pixels:,} pixels are made",
+                f"Give a smaller size, or use --max-pixels {pixels}.",
+            )
 
 
 def result_depths(

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -15,7 +16,7 @@ from cnncli.errors import CnncliError
 from cnncli.files.atomic import is_device
 from cnncli.files.faults import shown
 from cnncli.filters.borders import OutputMode, parse_border
-from cnncli.filters.model import Filter, PlacedKernels
+from cnncli.filters.model import Filter, Move, PlacedKernels
 from cnncli.filters.named import find_entry, values_of
 from cnncli.filters.options import Normalize, Options, RangeMode, place_kernels
 from cnncli.filters.spec import name_for_files, parse_spec
@@ -84,7 +85,8 @@ class Task:
     @property
     def clips(self) -> bool:
         """Whether what is cut off is meant to be."""
-        return self.filters[-1].clips
+        deciding = (each for each in reversed(self.filters) if each.clips or not isinstance(each, Move))
+        return next((each.clips for each in deciding), False)
 
     @property
     def around_gray(self) -> bool:
@@ -125,7 +127,7 @@ def read_task(settings: Settings) -> Task:
         )
     max_pixels = values.within("--max-pixels", settings.max_pixels, 1) or DEFAULT_MAX_PIXELS
     filters = tuple(_checked(parse_spec(spec), spec, options).opened(max_pixels) for spec in specs)
-    part = _part(settings, max_pixels)
+    part = _part(settings, max_pixels, filters)
     if part is not None and part.region is not None:  # nothing is cut out
         options = replace(options, roi=None)
     return Task(
@@ -145,13 +147,13 @@ def read_task(settings: Settings) -> Task:
     )
 
 
-def _part(settings: Settings, max_pixels: int) -> "FilterArea | None":
+def _part(settings: Settings, max_pixels: int, filters: Sequence[Filter]) -> "FilterArea | None":
     """Where filters work; what reads it is imported only where it is asked for."""
     if not settings.inside and settings.mask is None and settings.channels is None:
         return None
     from cnncli.cli.parts import read_part
 
-    return read_part(settings, max_pixels)
+    return read_part(settings, max_pixels, filters)
 
 
 def _options(settings: Settings) -> Options:
@@ -296,9 +298,9 @@ def check_outputs(jobs: list[Job], task: Task, *, in_place: bool, kept: list[str
         _check_explanation(task.explain, jobs, kept)
         last = task.filters[-1]
         if not last.explained_alone:
+            how = "moves pixels" if isinstance(last, Move) else "no window alone explains"
             raise UsageError(
-                f"--explain is given for {last.name}, which no window alone explains; "
-                "expected a kernel that works on windows",
+                f"--explain is given for {last.name}, which {how}; expected a kernel that works on windows",
                 "Leave --explain out, or explain the kernels before it.",
             )
 

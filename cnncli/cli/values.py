@@ -92,9 +92,11 @@ def point(name: str, text: str | None) -> tuple[int, int] | None:
 
 
 def region(name: str, text: str | None) -> tuple[int, int, int, int] | None:
-    """Read a corner and a size of at least one pixel."""
+    """Read a corner and a size of at least one pixel: ``X,Y,W,H``, or ImageMagick's ``WxH+X+Y``."""
     if text is None:
         return None
+    if "+" in text or ("," not in text and text.lower().count("x") == 1):
+        return _as_offset(name, text)
     x, y, width, height = whole_numbers(name, text, "0,0,64,64")
     if x < 0 or y < 0 or width < 1 or height < 1:
         raise UsageError(
@@ -102,6 +104,19 @@ def region(name: str, text: str | None) -> tuple[int, int, int, int] | None:
             f"Write, for example: {name} 0,0,64,64",
         )
     return x, y, width, height
+
+
+def _as_offset(name: str, text: str) -> tuple[int, int, int, int]:
+    """Read ``WxH+X+Y``."""
+    from cnncli.filters.geometry import find_area
+
+    area = find_area(text)
+    if area is None or area.offset is None or area.size.percent or min(area.offset) < 0:
+        raise UsageError(
+            f"{name} is {text!r}; expected WxH+X+Y, or X,Y,W,H, from the upper left corner",
+            f"Write, for example: {name} 64x64+0+0",
+        )
+    return (*area.offset, int(area.size.width or 0), int(area.size.height or 0))
 
 
 def level(name: str, text: str, white: float) -> float:

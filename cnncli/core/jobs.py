@@ -435,6 +435,42 @@ BILATERAL_GRID = np.dtype(
     align=True,
 )
 
+# Weighted sums of rows, then of columns, by tables: the size of a picture changes. Rows of the source are
+# those of `ymap`, columns those of `xmap`; a tile is as high as a vector has lanes.
+RESIZE = np.dtype(
+    [
+        *TILES,
+        ("row_first", "i8"),  # address of intp: the first row that each output row is made of …
+        ("row_ends", "i8"),  # … where its weights begin, and the end of all …
+        ("row_weights", "i8"),  # … and of float32
+        ("column_first", "i8"),
+        ("column_ends", "i8"),
+        ("column_weights", "i8"),
+        ("sums_at", "i8"),  # bytes in scratch: sums of rows, …
+        ("turned_at", "i8"),  # … the same, transposed, …
+        ("found_at", "i8"),  # … sums of columns, …
+        ("rows_at", "i8"),  # … and these as rows, which are …
+        ("out_row", "i8"),  # … so many bytes long
+    ],
+    align=True,
+)
+
+# Samples of float32 at places that a matrix says; between pixels by `taps` of them a side.
+AFFINE = np.dtype(
+    [
+        *TILES,
+        ("x0", "f8"),  # the place in the source of the first output pixel's middle …
+        ("y0", "f8"),
+        ("x_column", "f8"),  # … and the steps to the next column …
+        ("y_column", "f8"),
+        ("x_row", "f8"),  # … and row
+        ("y_row", "f8"),
+        ("src_width", "i8"),
+        ("taps", "i8"),  # 1: the nearest, 2: bilinear, 4: bicubic
+    ],
+    align=True,
+)
+
 # Conversion of rows between RGB and RGBX.
 SPACING = np.dtype(
     [

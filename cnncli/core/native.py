@@ -40,6 +40,7 @@ from cnncli.errors import CnncliError
 
 # Loop name: the module that defines it as a function `loop`, in alphabetical order.
 LOOPS = {
+    "affine": "cnncli.core.loops.affine",
     "arithmetic": "cnncli.core.loops.arithmetic",
     "augment": "cnncli.core.loops.augment",
     "bilateral": "cnncli.core.loops.bilateral",
@@ -106,6 +107,7 @@ LOOPS = {
     "program": "cnncli.core.loops.program",
     "reduce": "cnncli.core.loops.reduce",
     "resample": "cnncli.core.loops.resample",
+    "resize": "cnncli.core.loops.resize",
     "response_norm": "cnncli.core.loops.response_norm",
     "responses": "cnncli.core.loops.responses",
     "ridges": "cnncli.core.loops.ridges",

@@ -40,9 +40,11 @@ _ALIASES = {
     **dict.fromkeys(("diff", "compare"), "difference:other.png"),
     **dict.fromkeys(("otsu", "thresholdotsu"), "threshold:otsu"),
     **dict.fromkeys(("adaptivethreshold", "thresholdlocal"), "threshold:adaptive"),
-    **dict.fromkeys(
-        ("resize", "thumbnail", "downsample", "half"), "box:size=3 --stride 2, for half the size"
-    ),
+    **dict.fromkeys(("downsample", "half", "shrink", "reduce", "downscale"), "resize:50%"),
+    **dict.fromkeys(("enlarge", "upsample", "upscale", "double", "zoom"), "resize:200%"),
+    **dict.fromkeys(("rotate90", "rot90"), "rotate:90"),
+    **dict.fromkeys(("rotate180", "rot180"), "rotate:180"),
+    **dict.fromkeys(("rotate270", "rot270"), "rotate:270"),
     **dict.fromkeys(("brighten", "brightness"), "identity --bias 10%"),
     **dict.fromkeys(("contrast",), "identity --scale 1.3 --bias -15%"),
 }

@@ -18,7 +18,7 @@ from cnncli.core.tiling import Surface, is_rgbx
 from cnncli.filters.color import from_linear, to_linear
 from cnncli.filters.execute import run_direct
 from cnncli.filters.mapping import Mapping, map_range, response_ends, to_pixels
-from cnncli.filters.model import Filter, Geometry, Plan
+from cnncli.filters.model import Filter, Geometry, Move, Plan, View
 from cnncli.filters.options import Options
 from cnncli.filters.rgbx import as_rgbx, empty_rgbx
 from cnncli.filters.run import axis_of, border_of, footprint, run_filter, window_of
@@ -338,6 +338,11 @@ class _Run:
 
     def unfiltered(self, filter: Filter, pixels: Floats, *, last: bool, white: float | None = None) -> Floats:
         """The unfiltered pixels at the output positions of the filter."""
+        if isinstance(filter, Move):
+            plans = len(self.plans)
+            moved, _ = self.run_one(filter.unmixed(), pixels, None, last=last, white=white)
+            del self.plans[plans:]
+            return np.asarray(moved, np.float32)
         surface = self.surface(filter, pixels, None, last=last)
         if white is not None:
             surface = replace(surface, fill=white)
@@ -395,6 +400,44 @@ class _Run:
             bias=store.bias,
         )
 
+    def moved(
+        self,
+        filter: Move,
+        color: Pixels,
+        luma: tuple[float, float, float] | None,
+        *,
+        store: _Store,
+        last: bool,
+        cover: bool,
+    ) -> tuple[Pixels, int]:
+        """A filter that moves pixels, on all channels, or on opacity (``cover``): there is none beyond."""
+        span = self.span
+        source = (span.height if span else color.shape[0], color.shape[1])
+        result = filter.result_shape(source)
+        roi = self.options.roi if last else None
+        columns, rows = (
+            window_of(roi, axis, result[1 - axis]) if roi else (0, result[1 - axis]) for axis in (0, 1)
+        )
+        if span:
+            rows = (rows[0] + span.start, span.count)
+        view = View(source, result, rows, columns, span.first if span else 0)
+        beyond = 0.0 if cover or filter.beyond is None else filter.beyond * self.source.white
+        border = replace(self.options.border, value=beyond)
+        surface = Surface(
+            src=color if is_rgbx(color) else np.ascontiguousarray(color),
+            out=_output_array((rows[1], columns[1], 1 if luma else color.shape[2]), store),
+            xmap=np.arange(color.shape[1]),
+            ymap=np.arange(color.shape[0]),
+            fill=border_fill(replace(self.options, border=border), self.source),
+            luma=luma,
+            full_scale=1.0 if cover else self.source.white,
+            absolute=store.absolute,
+            scale=store.scale,
+            bias=store.bias,
+        )
+        self.plans.append(filter.plan(self.geometry(result, floats=color.dtype == np.float32)))
+        return surface.out, filter.move(surface, view, threads=self.threads)
+
     def run_one(
         self,
         filter: Filter,
@@ -406,6 +449,8 @@ class _Run:
         white: float | None = None,
     ) -> tuple[Pixels, int]:
         """One filter on all channels: its response, and how many samples were clipped."""
+        if isinstance(filter, Move):
+            return self.moved(filter, color, luma, store=store, last=last, cover=white is not None)
         surface = self.surface(filter, color, luma, last=last, store=store)
         if white is not None:  # of opacity: a constant border is opaque
             fill = surface.fill if np.isnan(surface.fill) else white

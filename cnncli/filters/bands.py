@@ -17,7 +17,7 @@ from cnncli.filters.apply import (
     luma_weights,
     response_mapping,
 )
-from cnncli.filters.model import Filter
+from cnncli.filters.model import Filter, Move
 from cnncli.filters.options import Options
 from cnncli.filters.spans import Source, Stage, spans_for, stages_of
 from cnncli.records import record, replace
@@ -30,6 +30,7 @@ Run = Callable[[Part, Sequence[tuple[int, int]]], Generator[Applied, None, None]
 #: Bytes of a band: its rows, its result, and what lies between them.
 BAND_BYTES = 128 << 20
 _FEWEST, _MOST = 16, 1 << 16  # rows of a band, whatever they take: each has a place in index maps
+_PROBED = 64  # rows of a result for which it is found out how many are read
 # Bytes per sample besides source and result: responses of one filter, those of opacity, of linear light.
 _RESPONSES, _COVERED, _LINEAR = 12, 48, 24
 
@@ -175,6 +176,14 @@ class BandedFilters:
         row += 3 * stages[-1].result[1] * (self.colors + self.alpha) * self.target.dtype.itemsize
         row += extra * max(max(stage.source[1], stage.result[1]) for stage in stages) * channels
         height = stages[-1].result[0]
-        middle = (height // 2, height // 2 + 1)
-        around = max(span.count for span in spans_for(stages, self.options, middle)[0])
-        return min(_MOST, max(_FEWEST, BAND_BYTES // row - around))
+        middle = height // 2
+
+        def read(count: int) -> int:
+            rows = (middle, min(height, middle + count))
+            return max(span.count for span in spans_for(stages, self.options, rows)[0])
+
+        if not any(isinstance(stage.filter, Move) for stage in stages):
+            return min(_MOST, max(_FEWEST, BAND_BYTES // row - read(1)))
+        # Where a picture becomes smaller, a row of the result stands for several of what it is made of.
+        several = max(1.0, read(_PROBED) / min(_PROBED, height - middle))
+        return min(_MOST, max(1, int(BAND_BYTES / (row * several))))

@@ -113,7 +113,8 @@ class Parameter:
     default : str
         As displayed; if it depends on other parameters, how.
     kind : str
-        ``number``, ``whole`` (an integer), ``odd`` (an odd integer), ``choice`` or ``file``.
+        ``number``, ``whole`` (an integer), ``odd`` (an odd integer), ``choice``, ``file``, ``size`` (``50%``,
+        ``640x480``) or ``area`` (``640x480+10+20``).
     low, high : float
         The range, both ends included.
     choices : tuple of str
@@ -127,7 +128,7 @@ class Parameter:
     name: str
     meaning: str
     default: str
-    kind: Literal["number", "whole", "odd", "choice", "file"] = "number"
+    kind: Literal["number", "whole", "odd", "choice", "file", "size", "area"] = "number"
     low: float = -math.inf
     high: float = math.inf
     choices: tuple[str, ...] = ()
@@ -141,6 +142,10 @@ class Parameter:
             return "the name of a picture's file"
         if self.kind == "choice":
             return ", ".join(self.choices[:-1]) + f" or {self.choices[-1]}"
+        if self.kind in ("size", "area"):
+            from cnncli.filters.geometry import AREAS, SIZES
+
+            return SIZES if self.kind == "size" else AREAS
         noun = {"number": "a number", "whole": "a whole number", "odd": "a whole odd number"}[self.kind]
         return f"{noun} from {write_number(self.low)} to {write_number(self.high)}"
 
@@ -168,6 +173,10 @@ class Parameter:
             return text
         if self.kind == "choice":
             return self._choose(text, kernel)
+        if self.kind in ("size", "area"):
+            from cnncli.filters.geometry import parse_area, parse_size
+
+            return str((parse_size if self.kind == "size" else parse_area)(text, kernel))
         value = read_number(text)
         if self.kind == "number" and text.endswith("%") and self.low >= -1 and self.high <= 1:
             share = read_number(text[:-1])
@@ -262,6 +271,8 @@ class Entry:
     operand : str
         The parameter that takes all the rest of a SPEC, whatever it holds, unless that is a number; which is
         then the value of the first parameter, if that has none yet.
+    colons : bool
+        Whether it does so without forms.
     build : callable
         Makes the filter from keyword arguments (``sigma-y`` is ``sigma_y``) that are in range and, where
         there are forms, belong to the form that is among them.
@@ -280,6 +291,7 @@ class Entry:
     example: Example
     operand: str = ""
     forms: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    colons: bool = False
 
     def order(self, first: str) -> tuple[str, ...]:
         """Names of the values that are given without one, of which this is the first."""

@@ -340,6 +340,128 @@ class Filter:
         raise NotImplementedError(f"{type(self).__name__} is not spelled out")
 
 
+@record
+class View:
+    """The part of a picture, whose pixels have been moved, that is computed.
+
+    Attributes
+    ----------
+    source, result : (height, width)
+        Of the whole picture before and after.
+    rows, columns : (first, count)
+        Of the result.
+    top : int
+        The first row of the source that lies in memory.
+    """
+
+    source: tuple[int, int]
+    result: tuple[int, int]
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    top: int = 0
+
+
+@record
+class Place:
+    """Where the middles of a result's pixels lie in the source, for column u and row v.
+
+    Attributes
+    ----------
+    offset : (x, y)
+        Of the first pixel.
+    step : (x, y)
+        x grows by the first with each column, y by the second with each row.
+    skew : (x, y)
+        x grows by the first with each row, y by the second with each column.
+    """
+
+    offset: tuple[float, float] = (0, 0)
+    step: tuple[float, float] = (1, 1)
+    skew: tuple[float, float] = (0, 0)
+
+    def of(self, x: float, y: float) -> tuple[float, float]:
+        """The place in the source of a place in the result."""
+        return (
+            self.offset[0] + self.step[0] * x + self.skew[0] * y,
+            self.offset[1] + self.skew[1] * x + self.step[1] * y,
+        )
+
+    def after(self, before: "Place") -> "Place":
+        """The place in what was there before the step that comes before this one."""
+        x0, y0 = before.of(*self.offset)
+        (xu, yu), (xv, yv) = (
+            tuple(a - b for a, b in zip(before.of(*self.of(*at)), (x0, y0), strict=True))
+            for at in ((1, 0), (0, 1))
+        )
+        return Place((x0, y0), (xu, yv), (xv, yu))
+
+
+@record(kw_only=True, eq=False)
+class Move(Filter):
+    """Base class of filters that move pixels, so that the picture may have another size afterwards.
+
+    They have no window: borders, modes, strides and options about kernels do not apply to them.
+    """
+
+    explained_alone = False
+    beyond: float | None = None
+    """Share of white of what lies beyond the edges, where the result shows that; opacity is 0 there."""
+
+    @property
+    def makes_gaps(self) -> bool:
+        """Where what lies beyond the edges shows."""
+        return self.beyond is not None
+
+    def result_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of the result of a picture of (height, width).
+
+        Raises
+        ------
+        CnncliError
+            If it does not fit such a picture.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no shape")
+
+    def place(self, shape: tuple[int, int]) -> Place:
+        """Where pixels of the result lie in a picture of (height, width)."""
+        raise NotImplementedError(f"{type(self).__name__} has no place")
+
+    def source_rows(self, shape: tuple[int, int], rows: tuple[int, int]) -> tuple[int, int]:
+        """The rows (start, stop) of a picture of (height, width) that rows (first, count) are made of."""
+        return 0, shape[0]
+
+    def unmixed(self) -> "Move":
+        """The same where no pixels are mixed, for what says where there are data."""
+        return self
+
+    def move(self, surface: "Surface", view: View, *, threads: int) -> int:
+        """Fill the output of a surface.
+
+        Parameters
+        ----------
+        surface : Surface
+            Its maps are those of the rows and columns that lie in memory, without a border.
+        view : View
+            What is computed.
+        threads : int
+            Threads to use; the result does not depend on it.
+
+        Returns
+        -------
+        int
+            Values that the output's type clipped.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not move")
+
+    def flat_gain(self, kernels: Sequence[Weights]) -> float:
+        """A flat area keeps its value."""
+        return 1.0
+
+    def with_opacity(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
+        """Colours are weighed by opacity where pixels are mixed, and opacity moves along."""
+        return frame.premultiplied(self)
+
+
 @record(kw_only=True, eq=False)
 class Windowed(Filter):
     """Base class of filters that pick or weigh pixels of a size x size window, size odd."""

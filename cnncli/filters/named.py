@@ -51,6 +51,9 @@ MODULES: dict[str, str] = {
     **dict.fromkeys(
         ("erode", "dilate", "open", "close", "tophat", "blackhat", "morph-gradient"), "kinds.morphology"
     ),
+    "resize": "kinds.resize",
+    "crop": "kinds.crop",
+    **dict.fromkeys(("rotate", "flip", "flop", "transpose"), "kinds.turn"),
 }
 
 ALIASES: dict[str, str] = {
@@ -128,6 +131,17 @@ ALIASES: dict[str, str] = {
     "mix": "blend",
     "morphological-gradient": "morph-gradient",
     "morphgradient": "morph-gradient",
+    "scale": "resize",
+    "thumbnail": "resize",
+    "resample": "resize",
+    "cut": "crop",
+    "extract": "crop",
+    "turn": "rotate",
+    "mirror": "flop",
+    "flip-horizontal": "flop",
+    "fliplr": "flop",
+    "flip-vertical": "flip",
+    "flipud": "flip",
 }
 
 
@@ -173,7 +187,7 @@ def values_of(entry: Entry, text: str) -> dict[str, Value]:
     values: dict[str, Value] = {}
     hint = see(entry.name)
     named = False
-    parts = re.split("[:,]", text) if entry.forms else text.split(",")
+    parts = re.split("[:,]", text) if entry.forms or entry.colons else text.split(",")
     order = entry.order(parts[0])
     for index, part in enumerate(parts):
         word, equals, value = part.partition("=")

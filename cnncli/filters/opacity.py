@@ -13,6 +13,7 @@ erosion, dilation and both     extremes of what is visible                      
 their differences (top hats)   the same                                                    unchanged
 two pictures                   as without opacity                                          unchanged [1]_
 levels, CLAHE                  curves of colours that can be seen                          unchanged
+geometry                       means weighted by opacity, if pixels are mixed              moves along
 all others (Canny)             transparent pixels take the colours around them             unchanged
 =============================  ==========================================================  ================
 

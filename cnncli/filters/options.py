@@ -7,7 +7,7 @@ import numpy as np
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import Border, OutputMode
 from cnncli.filters.color import SRGB, Curve
-from cnncli.filters.model import Filter, PlacedKernels, Weights
+from cnncli.filters.model import Filter, Move, PlacedKernels, Weights
 from cnncli.records import record
 
 Normalize = Literal["none", "sum", "abs", "auto"]
@@ -130,7 +130,14 @@ def place_kernels(filter: Filter, options: Options) -> PlacedKernels:
 
 
 def _refuse_kernel_options(filter: Filter, options: Options) -> None:
-    """Refuse options about weights for a filter without weights, or with computed ones."""
+    """Refuse options about weights for a filter without weights, or with computed ones; and about windows."""
+    if isinstance(filter, Move):
+        option = "--stride" if options.stride != (1, 1) else "--mode" if options.mode != "same" else ""
+        if option:
+            raise CnncliError(
+                f"{option} is given, but {filter.name} has no window to apply it to",
+                f"Leave {option} out, and run the other kernels in a command before.",
+            )
     for name, given in (
         ("--anchor", options.anchor is not None),
         ("--dilation", options.dilation > 1),

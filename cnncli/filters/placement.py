@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 
 from cnncli.filters.borders import Axis
-from cnncli.filters.model import Filter
+from cnncli.filters.model import Filter, Move, Place
 from cnncli.filters.options import Options, place_kernels
-from cnncli.filters.run import footprint
+from cnncli.filters.run import footprint, result_shape
 
 _NEGLIGIBLE = 1e-6
 
 
-def placed(
-    size: tuple[int, int], filters: Sequence[Filter], options: Options
-) -> tuple[tuple[int, int], tuple[int, int]]:
+def placed(size: tuple[int, int], filters: Sequence[Filter], options: Options) -> Place:
     """Find the position of a chain's result.
 
     Parameters
@@ -24,24 +22,28 @@ def placed(
 
     Returns
     -------
-    offset, step : (x, y), (x, y)
-        The position of the result's first pixel in the image, and the distance between neighbouring pixels
-        of the result, in pixels of the image.
+    Place
+        Of the result's pixels in the image.
     """
-    sides, offset, step = list(size), [0, 0], [1, 1]
+    place, shape = Place(), (size[1], size[0])
     for filter in list(filters) * options.repeat:
-        if options.mode == "same" and options.stride == (1, 1):
-            break
-        extent, anchor = footprint(filter, options)
-        for axis in (0, 1):
-            first, dense = Axis(sides[axis], extent[axis], anchor[axis]).positions(options.mode)
-            offset[axis] += (first + anchor[axis]) * step[axis]
-            step[axis] *= options.stride[axis]
-            sides[axis] = -(-dense // options.stride[axis])
+        place = _place(filter, options, shape).after(place)
+        shape = result_shape(filter, options, shape)
     if options.roi is not None:
-        for axis in (0, 1):
-            offset[axis] += options.roi[axis] * step[axis]
-    return (offset[0], offset[1]), (step[0], step[1])
+        place = Place(options.roi[:2]).after(place)
+    return place
+
+
+def _place(filter: Filter, options: Options, shape: tuple[int, int]) -> Place:
+    """The position of one filter's result in what it reads, (height, width)."""
+    if isinstance(filter, Move):
+        return filter.place(shape)
+    extent, anchor = footprint(filter, options)
+    x, y = (
+        Axis(shape[1 - axis], extent[axis], anchor[axis]).positions(options.mode)[0] + anchor[axis]
+        for axis in (0, 1)
+    )
+    return Place((x, y), options.stride)
 
 
 def keeps_values(filters: Sequence[Filter], options: Options) -> bool:

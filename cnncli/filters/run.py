@@ -5,7 +5,7 @@ import numpy as np
 from cnncli.core.tiling import Surface
 from cnncli.errors import CnncliError
 from cnncli.filters.borders import Axis, BorderMode
-from cnncli.filters.model import Blocks, Filter, Geometry, Plan
+from cnncli.filters.model import Blocks, Filter, Geometry, Move, Plan
 from cnncli.filters.options import Options, place_kernels
 
 
@@ -49,6 +49,19 @@ def axis_of(filter: Filter, options: Options, axis: int, size: int) -> tuple[Axi
             "Use --mode same, or a smaller kernel.",
         )
     return line, -(-dense // options.stride[axis])
+
+
+def result_shape(filter: Filter, options: Options, shape: tuple[int, int]) -> tuple[int, int]:
+    """(height, width) of the whole result of a picture of (height, width).
+
+    Raises
+    ------
+    CnncliError
+        Where ``--mode valid`` leaves nothing, or the filter does not fit such a picture.
+    """
+    if isinstance(filter, Move):
+        return filter.result_shape(shape)
+    return axis_of(filter, options, 1, shape[0])[1], axis_of(filter, options, 0, shape[1])[1]
 
 
 def window_of(roi: tuple[int, int, int, int], axis: int, whole: int) -> tuple[int, int]:

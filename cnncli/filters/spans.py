@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from cnncli.core.tiling import Surface
-from cnncli.filters.model import Blocks, Combined, Filter
+from cnncli.filters.model import Blocks, Combined, Filter, Move
 from cnncli.filters.options import Options
-from cnncli.filters.run import axis_of, blocks_of, border_of, window_of
+from cnncli.filters.run import axis_of, blocks_of, border_of, result_shape, window_of
 from cnncli.images.row_source import blank
 from cnncli.records import record
 
@@ -96,8 +96,7 @@ def stages_of(chain: Sequence[Filter], options: Options, source: Source) -> list
     luma, dtype = source.luma, np.dtype(np.float32) if source.covered else source.dtype
     for number, filter in enumerate(chain):
         filter.check_size(height, width)
-        rows = axis_of(filter, options, 1, height)[1]
-        columns = axis_of(filter, options, 0, width)[1]
+        rows, columns = result_shape(filter, options, (height, width))
         roi = options.roi if number == len(chain) - 1 else None
         result = (window_of(roi, 1, rows)[1], window_of(roi, 0, columns)[1]) if roi else (rows, columns)
         surface = Surface(
@@ -167,9 +166,11 @@ def spans_for(
 
 def _source_rows(stage: Stage, options: Options, span: Span) -> tuple[int, int]:
     """The rows of the source under the windows of a span: the first, and one behind the last."""
+    window = (stage.top + span.start, span.count)
+    if isinstance(stage.filter, Move):
+        return stage.filter.source_rows(stage.source, window)
     axis, _ = axis_of(stage.filter, options, 1, stage.source[0])
     border, _ = border_of(stage.filter, options)
-    window = (stage.top + span.start, span.count)
     positions, _ = axis.input_map(
         options.mode, border, stride=options.stride[1], window=window, below=span.below
     )

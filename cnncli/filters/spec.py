@@ -115,6 +115,10 @@ def name_for_files(text: str, filter: Filter) -> str:
         written = write_number(value)
         if parameter.kind == "file":
             parts.append(f"{file_words(written)}-{crc32(written.encode(errors='surrogateescape')):08x}")
+        elif parameter.kind in ("size", "area"):
+            from cnncli.filters.geometry import for_files
+
+            parts.append(for_files(written))
         elif written != parameter.default:
             parts.append(written if parameter.kind == "choice" else f"{parameter.name}{written}")
     return "-".join(parts)

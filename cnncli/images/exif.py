@@ -156,7 +156,7 @@ def fitted_exif(block: bytes, size: tuple[int, int], *, oriented: bool = True) -
     return _packed(block, header, parts, edits)
 
 
-def moved_exif(block: bytes, *, strided: bool) -> bytes | None:
+def moved_exif(block: bytes, *, strided: bool, swapped: bool = False) -> bytes | None:
     """Remove positions in the image from an upright block, after the pixels have moved.
 
     Parameters
@@ -165,13 +165,20 @@ def moved_exif(block: bytes, *, strided: bool) -> bytes | None:
         From ``read_exif``.
     strided : bool
         Whether pixels were also left out between others.
+    swapped : bool
+        Whether rows have become columns.
     """
     try:
         header, parts = _parts(block)
     except BrokenTagsError:
         return None
     gone = (*_PLACES, *((_FOCAL_X, _FOCAL_Y, _FOCAL_UNIT) if strided else ()))
-    return _packed(block, header, _without(parts, gone), [])
+    kept = _without(parts, gone)
+    edits = []
+    if swapped:
+        for part in kept:
+            edits += _swapped(block, part, (_X_RESOLUTION, _Y_RESOLUTION), (_FOCAL_X, _FOCAL_Y))
+    return _packed(block, header, kept, edits)
 
 
 def tags_of(block: bytes) -> set[int]:

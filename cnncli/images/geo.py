@@ -34,8 +34,8 @@ def moved_geo(geo: Iterable[GeoField], geometry: ResultGeometry) -> tuple[tuple[
     Returns
     -------
     geo, whole : tuple of GeoField, bool
-        ``whole`` is False where some were left out: all positions where the image was rotated or flipped, and
-        the rational polynomials where pixels have moved.
+        ``whole`` is False where some were left out: all positions where the file was not upright, and the
+        rational polynomials where pixels have moved.
     """
     fields = {field.tag: field for field in geo}
     if geometry.unmoved:
@@ -47,11 +47,36 @@ def moved_geo(geo: Iterable[GeoField], geometry: ResultGeometry) -> tuple[tuple[
             fields.pop(tag, None)
     # Where pixels are areas, positions are relative to the corner: the first pixel's centre is at 0.5.
     middle = 0.0 if _is_point(fields.get(_KEYS)) else 0.5
+    if (
+        not geometry.upright and _SCALE in fields
+    ):  # its steps are positive, from west to east and north to south
+        _as_matrix(fields)
+        if _TRANSFORMATION in fields:
+            before = before - {_SCALE, _TIE_POINTS} | {_TRANSFORMATION}
     for tag, change in ((_SCALE, _scaled), (_TIE_POINTS, _tied), (_TRANSFORMATION, _transformed)):
         if tag in fields:
             values = tuple(float(value) for value in fields[tag].values)
             fields[tag] = replace(fields[tag], values=change(values, geometry, middle))
     return tuple(fields.values()), set(fields) == before
+
+
+def _as_matrix(fields: dict[int, GeoField]) -> None:
+    """Write the scale and its tie point as a matrix; both are left out where they are not whole."""
+    scale, tie = fields.pop(_SCALE), fields.pop(_TIE_POINTS, None)
+    if tie is None or len(tie.values) != 6 or len(scale.values) < 2:
+        return
+    i, j, _, east, north, height = map(float, tie.values)
+    across, down = map(float, scale.values[:2])
+    fields[_TRANSFORMATION] = replace(
+        scale,
+        tag=_TRANSFORMATION,
+        values=(
+            *(across, 0.0, 0.0, east - i * across),
+            *(0.0, -down, 0.0, north + j * down),
+            *(0.0, 0.0, 0.0, height),
+            *(0.0, 0.0, 0.0, 1.0),
+        ),
+    )
 
 
 def without_values(geo: Iterable[GeoField]) -> tuple[GeoField, ...]:
@@ -96,19 +121,24 @@ def _scaled(values: tuple[float, ...], geometry: ResultGeometry, middle: float) 
 def _tied(values: tuple[float, ...], geometry: ResultGeometry, middle: float) -> tuple[float, ...]:
     """Tie points of six numbers, of which the first two are a position in the image."""
     moved = list(values)
+    (a, d), (b, c) = geometry.step, geometry.skew
+    area = a * d - b * c
     for at in range(0, len(values) - 5, 6):
-        for axis in (0, 1):
-            place = values[at + axis] - geometry.offset[axis] - middle
-            moved[at + axis] = place / geometry.step[axis] + middle
+        x = values[at] - geometry.offset[0] - middle
+        y = values[at + 1] - geometry.offset[1] - middle
+        if area:
+            moved[at] = (d * x - b * y) / area + middle
+            moved[at + 1] = (a * y - c * x) / area + middle
     return tuple(moved)
 
 
 def _transformed(values: tuple[float, ...], geometry: ResultGeometry, middle: float) -> tuple[float, ...]:
     """The matrix (4, 4) from positions in the image to positions on earth, for the new pixels."""
     moved = list(values)
+    (a, d), (b, c) = geometry.step, geometry.skew
     for row in range(0, len(values) - 3, 4):
-        for axis in (0, 1):
-            start = geometry.offset[axis] + middle - middle * geometry.step[axis]
-            moved[row + axis] = values[row + axis] * geometry.step[axis]
-            moved[row + 3] += values[row + axis] * start
+        x, y = values[row], values[row + 1]
+        moved[row], moved[row + 1] = x * a + y * c, x * b + y * d
+        moved[row + 3] += x * (geometry.offset[0] + middle) + y * (geometry.offset[1] + middle)
+        moved[row + 3] -= middle * (moved[row] + moved[row + 1])
     return tuple(moved)

@@ -32,7 +32,11 @@ def moved_metadata(metadata: Metadata, moves: Sequence[ResultGeometry], *, same_
     if not geometry.unmoved and metadata.exif is not None:
         from cnncli.images.exif import moved_exif
 
-        metadata = replace(metadata, exif=moved_exif(metadata.exif, strided=geometry.step != (1, 1)))
+        strided = any(abs(abs(step) - 1) > 1e-9 for step in geometry.step)
+        exif = moved_exif(metadata.exif, strided=strided and not geometry.swapped, swapped=geometry.swapped)
+        metadata = replace(metadata, exif=exif)
+    if geometry.swapped and metadata.dpi is not None:
+        metadata = replace(metadata, dpi=metadata.dpi[::-1])
     if not geometry.unmoved and metadata.xmp is not None:
         from cnncli.images.xmp import fitted_xmp
 

@@ -173,7 +173,7 @@ def _move_panorama(root: Any, geometry: ResultGeometry) -> None:
             with contextlib.suppress(ValueError):
                 numbers[name] = float(_value(node))
             _remove(parent, node)
-    if geometry.turned or "ProjectionType" not in found:
+    if not geometry.upright or "ProjectionType" not in found:
         return
     parent, node = found["ProjectionType"]
     prefix = node.prefix

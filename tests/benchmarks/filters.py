@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+from PIL import Image
 
 from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import Surface
@@ -23,7 +24,7 @@ from cnncli.filters.kinds.gradient import Gradient
 from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.kinds.morphology import Morphology
 from cnncli.filters.kinds.pair import Pair, Second
-from cnncli.filters.model import Filter
+from cnncli.filters.model import Filter, Move, View
 from cnncli.filters.options import Options
 from cnncli.filters.run import run_filter
 from cnncli.filters.spec import parse_spec
@@ -100,6 +101,11 @@ def cases(threads: int) -> Iterator[Case]:
         yield from _pairs(operation, threads)
     yield from _matched("bilateral 9x9", OWN_FUNCTION, _bilateral(9), threads)
     yield from _matched("Canny, sigma 1.4", OWN_FUNCTION, _canny(), threads, only="u8 gray")
+    for work in (*GEOMETRY, *_IN_PILLOW):
+        for variant in VARIANTS if work in GEOMETRY else ("u8 gray", "u8 RGB"):
+            yield Case(
+                GROUP, work, variant, OWN_FUNCTION, functools.partial(_geometry, work, variant, threads)
+            )
     for size in (63, 127):
         for variant in VARIANTS:
             yield Case(
@@ -109,6 +115,75 @@ def cases(threads: int) -> Iterator[Case]:
                 LARGE,
                 functools.partial(_large, size, variant, threads),
             )
+
+
+def _resized(cv2: Any, image: Array, out: Array, way: str) -> None:
+    cv2.resize(image, out.shape[1::-1], dst=out, interpolation=getattr(cv2, way))
+
+
+def _turned(cv2: Any, image: Array, out: Array) -> None:
+    """About the middle, on a canvas that holds all; OpenCV rounds places to a 32nd of a pixel."""
+    turn = cv2.getRotationMatrix2D(((WIDTH - 1) / 2, (HEIGHT - 1) / 2), -30, 1)
+    turn[:, 2] += (out.shape[1] - WIDTH) / 2, (out.shape[0] - HEIGHT) / 2
+    cv2.warpAffine(image, turn, out.shape[1::-1], dst=out)
+
+
+#: Our SPECs, OpenCV's functions, and whether both have to give the same.
+GEOMETRY: dict[str, tuple[str, Callable[[Any, Array, Array], object], bool]] = {
+    "resize to half, means": ("resize:50%:area", functools.partial(_resized, way="INTER_AREA"), True),
+    "resize to double, bilinear": ("resize:200%", functools.partial(_resized, way="INTER_LINEAR"), True),
+    "crop to half": (
+        "crop:2048x1365+1024+683",
+        lambda cv2, image, out: cv2.copyTo(image[683:2048, 1024:3072], None, out),
+        True,
+    ),
+    "rotate by 90": ("rotate:90", lambda cv2, image, out: cv2.rotate(image, 0, dst=out), True),
+    "rotate by 30": ("rotate:30", _turned, False),
+    "flip": ("flip", lambda cv2, image, out: cv2.flip(image, 0, dst=out), True),
+    "flop": ("flop", lambda cv2, image, out: cv2.flip(image, 1, dst=out), True),
+}
+_IN_PILLOW = {"resize to half, bilinear": "resize:50%"}
+
+
+def _geometry(work: str, variant: str, threads: int) -> Contest:
+    """Against OpenCV; antialiased bilinear, which it has not, against Pillow."""
+    spec, function, same = GEOMETRY.get(work) or (_IN_PILLOW[work], None, True)
+    source, filter = image(variant), parse_spec(spec)
+    assert isinstance(filter, Move)
+    shape = filter.result_shape((HEIGHT, WIDTH))
+    surface = Surface(
+        src=source,
+        out=_zeros((*shape, source.shape[2]), source.dtype),
+        xmap=np.arange(WIDTH),
+        ymap=np.arange(HEIGHT),
+    )
+    view = View((HEIGHT, WIDTH), shape, (0, shape[0]), (0, shape[1]))
+    ours = timed_block(lambda: filter.move(surface, view, threads=threads))
+    limit = functools.partial(limit_of, amounts.of_filter(filter, source, surface.out), threads)
+    answers: dict[str, Array] = {}
+    if function is None:
+        picture = Image.fromarray(source.squeeze())
+        theirs = {
+            "Pillow": timed_block(
+                lambda: answers.update(
+                    Pillow=np.asarray(picture.resize(shape[::-1], Image.Resampling.BILINEAR))
+                )
+            )
+        }
+    else:
+        cv2 = peers.opencv(threads)
+        if cv2 is None:
+            return Contest(ours, {}, missing=("OpenCV",), limit=limit)
+        out = _zeros(surface.out.shape, source.dtype)
+        if same:
+            answers["OpenCV"] = out
+        theirs = {"OpenCV": timed_block(lambda: function(cv2, source, out))}
+    return Contest(
+        ours,
+        theirs,
+        lambda: {name: difference(surface.out, answer) for name, answer in answers.items()},
+        limit=limit,
+    )
 
 
 def _matched(work: str, goal: Goal, match: Match, threads: int, *, only: str = "") -> Iterator[Case]:

@@ -113,6 +113,8 @@ COMMANDS = [
     ("color.png", "out.tif", "-k sobel"),
     ("gray.pgm", "out.png", "-k box:3 --bits 16"),
     ("strips.tif", "-", "-k median:3 --range stretch"),
+    ("strips.tif", "out.png", "-k gaussian -k resize:50% -k crop:20x30+5+9"),
+    ("packed.tif", "out.tif", "-k flop -k resize:40%x130%:lanczos"),
 ]
 
 
@@ -164,6 +166,9 @@ def test_files_are_those_of_one_piece(run, in_bands, tmp_path, monkeypatch, name
             "--border wrap joins its first rows to its last",
         ),
         ("gray.pgm", "-k canny -o out.pgm", "canny decides by pixels far away"),
+        ("gray.pgm", "-k flip -o out.pgm", "flip begins with the last row"),
+        ("gray.pgm", "-k rotate -o out.pgm", "rotate makes rows of columns"),
+        ("gray.pgm", "-k rotate:3 -o out.pgm", "rotate makes each row of many others"),
         ("gray.pgm", "-k bilateral:sigma=20 -o out.pgm", "bilateral with so large a window sorts all"),
         ("cover.pam", "-k kuwahara -o out.pam", "kuwahara fills transparent pixels from all sides"),
         ("gray.pgm", "-k gaussian -o out.jpg", "JPEG is written in one piece"),

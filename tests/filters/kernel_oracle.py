@@ -18,7 +18,7 @@ from cnncli.filters.kinds.median import Median
 from cnncli.filters.kinds.morphology import Morphology
 from cnncli.filters.kinds.pair import Pair
 from cnncli.filters.kinds.zero_crossings import ZeroCrossings
-from cnncli.filters.model import Filter
+from cnncli.filters.model import Filter, Move
 
 
 def response(weights, patch, x, y, anchor=None):
@@ -94,6 +94,17 @@ def pair(found, here):
     }[found.operation]
 
 
+#: The results of the catalog's examples.
+MOVED = {
+    "resize:size=50%,interpolation=area": lambda image: image.reshape(2, 2, 2, 2).mean(axis=(1, 3)),
+    "crop:area=1x1+2+0,gravity=northwest": lambda image: image[:1, 2:3],
+    "rotate:angle=90,interpolation=bilinear,fill=0": lambda image: np.rot90(image, -1),
+    "flip:direction=vertical": np.flipud,
+    "flop": np.fliplr,
+    "transpose": np.transpose,
+}
+
+
 def answer(found: Filter, patch, x, y):
     """Answer for every kind of filter."""
     if isinstance(found, Linear):
@@ -138,6 +149,9 @@ def answer(found: Filter, patch, x, y):
         assert here * left < 0
         assert abs(here - left) > found.threshold
         return here - left
+    if isinstance(found, Move):
+        moved = MOVED[found.spec](np.array(patch))
+        return moved[moved.shape[0] // 2, moved.shape[1] // 2]
     assert isinstance(found, Canny)
     assert found.sigma == 0
     here, left, right = (sobel_magnitude(patch, at, y) for at in (x, x - 1, x + 1))

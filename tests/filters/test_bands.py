@@ -24,6 +24,8 @@ SPECS = [
     "median:15", "bilateral:5", "kuwahara:5", "erode:3", "dilate:disk:4", "close:square:13",
     "tophat:line:9:30", "morph-gradient:disk:2",
     "invert", "gamma:2", "threshold:0.4", "threshold:adaptive:9:0.02",
+    "resize:50%", "resize:171%:lanczos", "resize:20x160!:area", "resize:30%:nearest", "crop:31x83+7+20",
+    "flop",
 ]  # fmt: skip
 CHAINS = list(permutations(["gaussian:sigma=1", "box:40", "disk:radius=20"], 2))
 
@@ -112,6 +114,22 @@ def test_chains(rng, specs, dtype):
     frame = random_image(rng, (300, 83, 1), dtype)
     same(frame, [*specs, "sobel"], repeat=2, stride=(1, 1))
     same(frame, specs, stride=(2, 2), mode="full")
+
+
+@pytest.mark.parametrize("dtype", DEPTHS)
+@pytest.mark.parametrize(
+    "specs",
+    [
+        ("gaussian:sigma=2", "resize:40%", "sobel"),
+        ("resize:150%", "box:9", "crop:50x90+3+50", "resize:70%:bicubic"),
+        ("crop:90x100", "flop", "median:3"),
+    ],
+)
+def test_chains_that_change_the_size(rng, specs, dtype):
+    frame = random_image(rng, (230, 97, 4), dtype)
+    assert same(frame, specs, alpha=True) > 1
+    assert same(frame[..., :3].copy(), specs, roi=(2, 11, 20, 31), linear=True) > 1
+    assert same(frame[..., :1].copy(), specs[:2], repeat=2) > 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 5, 1), (64, 1, 3), (5, 300, 1), (33, 2051, 1), (70, 40, 7)])

@@ -83,6 +83,10 @@ VARIANTS = {
     "clahe": ["clip=4", "tiles=4", "tiles-y=3"],
     "gamma": ["gamma=0.5"],
     "normalize": ["cutoff=0.01"],
+    "resize": ["size=40x30", "interpolation=lanczos"],
+    "crop": ["area=4x3+2+1", "gravity=north"],
+    "rotate": ["angle=30", "angle=30,interpolation=bicubic", "angle=30,fill=1"],
+    "flip": ["direction=horizontal"],
     "threshold": ["method=otsu", "level=0.25", "method=adaptive,size=5", "method=adaptive,offset=0.1"],
     **{
         name: ["shape=disk,radius=2", "size=5", "size=3,size-y=7", "shape=cross", "length=8,angle=30"]
@@ -201,7 +205,8 @@ def test_entries_are_complete(name):
     assert len({p.name for p in entry.parameters}) == len(entry.parameters)
     for parameter in entry.parameters:
         bounded = math.isfinite(parameter.high - parameter.low)
-        assert parameter.choices if parameter.kind == "choice" else bounded or parameter.kind == "file"
+        if parameter.kind not in ("file", "size", "area"):
+            assert parameter.choices if parameter.kind == "choice" else bounded
         assert set(parameter.synonyms.values()) <= set(parameter.choices)
 
 
@@ -216,7 +221,8 @@ def test_detectors_answer_in_gray_and_blurs_in_colour():
     blurs |= {"normalize", "equalize", "clahe", "gamma", "invert"}
     blurs |= {"add", "subtract", "difference", "multiply", "screen", "darken", "lighten", "blend"}
     morphology = {"erode", "dilate", "open", "close", "tophat", "blackhat", "morph-gradient"}
-    assert colored == blurs | morphology | {"identity", "sharpen", "unsharp", "emboss"}
+    geometry = {"resize", "crop", "rotate", "flip", "flop", "transpose"}
+    assert colored == blurs | morphology | geometry | {"identity", "sharpen", "unsharp", "emboss"}
 
 
 @pytest.mark.parametrize("spec", SPECS)

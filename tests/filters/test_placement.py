@@ -38,11 +38,11 @@ def test_first_pixel_and_steps(mode, stride, roi, repeat):
     found = apply_filters(
         places, filters, options, alpha=False, source=FLOATS, target=FLOATS, threads=1
     ).pixels
-    offset, step = placed((WIDTH, HEIGHT), filters, options)
+    place = placed((WIDTH, HEIGHT), filters, options)
     checked = 0
     for v, u in itertools.product(range(found.shape[0]), range(found.shape[1])):
         if (found[v, u] >= 0).all():
-            assert tuple(found[v, u, :2]) == (offset[0] + step[0] * u, offset[1] + step[1] * v)
+            assert tuple(found[v, u, :2]) == place.of(u, v)
             checked += 1
     assert checked >= 4
 

@@ -54,6 +54,31 @@ def test_pixels_stay_where_they_are_on_the_earth(matrix, move, keys):
         np.testing.assert_allclose(got[v, u], far[ys[v], xs[u]], rtol=1e-12)
 
 
+TURNS = [
+    ResultGeometry((40, 30), (40, 30), (39, 0), (-1, 1)),  # mirrored
+    ResultGeometry((40, 30), (30, 40), (0, 29), (0, 0), (1, -1)),  # a quarter turn clockwise
+    ResultGeometry((40, 30), (20, 60), (0.5, -0.25), (2, 0.5)),  # another size
+    ResultGeometry((40, 30), (50, 45), (-3.5, 7.25), (0.8, 0.8), (0.6, -0.6)),
+]
+
+
+@pytest.mark.parametrize("keys", [AREA, POINT])
+@pytest.mark.parametrize("move", TURNS)
+@pytest.mark.parametrize("matrix", [False, True])
+def test_pixels_that_are_turned_stay_on_the_earth(matrix, move, keys):
+    geo = [GeoField(34735, 3, keys), *((GeoField(34264, 12, MATRIX),) if matrix else SCALED)]
+    after, whole = moved_geo(geo, move)
+    assert whole
+    assert (34264 in {field.tag for field in after}) == (matrix or not move.upright)
+    got = middles(after, move.after, keys)
+    (a, d), (b, c), (x0, y0) = move.step, move.skew, move.offset
+    first, right, below = middles(geo, (2, 2), keys)[[0, 0, 1], [0, 1, 0]]
+    v, u = np.mgrid[: move.after[1], : move.after[0]]
+    x, y = x0 + a * u + b * v, y0 + c * u + d * v
+    want = first + x[..., None] * (right - first) + y[..., None] * (below - first)
+    np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
 STATISTICS = '<GDALMetadata>\n  <Item name="STATISTICS_MAXIMUM">5</Item>\n</GDALMetadata>'
 
 

@@ -133,7 +133,9 @@ class Settings:
     )
     linear: bool = option("--linear", help="Filter linear light instead of sRGB values.")
     roi: str | None = option(
-        "--roi", help="Write this part of the result only; in pixels.", metavar="X,Y,W,H"
+        "--roi",
+        help="Write this part of the result only; in pixels, also as ImageMagick's WxH+X+Y.",
+        metavar="X,Y,W,H",
     )
     inside: bool = option("--inside", help="With --roi: filter that part only, and write the whole image.")
     mask: str | None = option(

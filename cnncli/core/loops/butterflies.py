@@ -374,7 +374,7 @@ def last_butterflies(typing_context, src, strip_bytes, gap, strips, turns, rows,
     return types.void(*[types.intp] * 7, types.float32, types.float32), codegen
 
 
-def _transposed(builder, rows):
+def transposed(builder, rows):
     """Transpose `LANES` vectors: single lanes within blocks of four, then the blocks."""
     rows = list(rows)
     # Two steps of x86's unpack instructions transpose blocks of four lanes; the pairs of rows they use:
@@ -419,7 +419,7 @@ def transpose_blocks(typing_context, src, src_step, dst, dst_step, count):
             for part in (0, VECTOR_BYTES):
                 shifts = [ir.Constant(I64, part + lane * POINT_BYTES) for lane in range(LANES)]
                 rows = [loaded(builder, builder.add(start, shift), VECTOR, 4) for shift in shifts]
-                for shift, row in zip(shifts, _transposed(builder, rows), strict=True):
+                for shift, row in zip(shifts, transposed(builder, rows), strict=True):
                     stored(builder, builder.add(to, shift), row, 4)
         return context.get_dummy_value()
 

@@ -21,5 +21,8 @@ clahe            shares of pixels in tiles         all                  tables o
 pair             of two pixels of one place        pixel                by blocks, integers or floats
 adaptive         comparison with a mean            kernel               as linear, then a comparison
 morphology       extremes under an element         element, twice       runs, columns in blocks
+resize           weighted sums over another grid   taps                 rows, then columns; nearest pixels
+crop             a part                            the pixel            copy
+turn             pixels elsewhere, or between      the pixel, or taps   copy; affine
 ===============  ================================  ===================  =====================================
 """

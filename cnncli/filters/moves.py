@@ -1,0 +1,255 @@
+"""Pixels at other places: copies of moved pixels, and weighted sums for another size."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core import jobs, native
+from cnncli.core.native import processor
+from cnncli.core.threads import spread
+from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
+from cnncli.filters.execute import clipped_in, run_direct, unmapped
+from cnncli.filters.rgbx import run_on_rgb
+from cnncli.records import record, replace
+
+Pixels = NDArray[Any]
+Floats = NDArray[np.float64]
+
+_BLOCK = 64  # pixels a side that are transposed at once
+_ROWS_AT_ONCE = 64
+_TILE_FLOATS = 6144  # of the rows of a tile's source and result together, in vectors of one lane
+#: How far from its middle, in pixels of the smaller picture, a way to interpolate reaches.
+SUPPORTS = {"area": 0.5, "bilinear": 1.0, "bicubic": 2.0, "lanczos": 3.0}
+
+
+def run_moved(surface: Surface, moved: Callable[[Pixels], Pixels], *, threads: int) -> int:
+    """Write what ``moved`` makes of the source's pixels, (H, W, C) to (h, w, C), to the output.
+
+    Returns
+    -------
+    int
+        Values that the output's type clipped.
+    """
+    return run_on_rgb(lambda rgb: _store_moved(moved(rgb.src), rgb, threads), surface, threads=threads)
+
+
+def _store_moved(moved: Pixels, surface: Surface, threads: int) -> int:
+    height, width, _ = moved.shape
+    plain = not surface.absolute and (surface.scale, surface.bias) == (1.0, 0.0) and surface.luma is None
+    if plain and moved.dtype == surface.out.dtype and moved.shape == surface.out.shape:
+        _copy(moved, surface.out, threads)
+        return 0
+    gathered = np.empty(moved.shape, moved.dtype)
+    _copy(moved, gathered, threads)
+    copied = replace(surface, src=gathered, xmap=np.arange(width), ymap=np.arange(height))
+    return run_direct(np.ones((1, 1)), copied, dilation=1, threads=threads)
+
+
+def _copy(moved: Pixels, out: Pixels, threads: int) -> None:
+    """Copy pixels between arrays of one shape and type; those of a transposed one in squares."""
+    height, width, channels = moved.shape
+    size = moved.itemsize * channels
+    if moved.strides[2] == moved.itemsize and out.strides[1:] == (size, out.itemsize):
+        kind = f"u{size}" if size in (1, 2, 4, 8) else f"V{size}"
+        moved, out = moved.view(kind)[..., 0], out.view(kind)[..., 0]
+    squares = abs(moved.strides[1]) > abs(moved.strides[0])
+
+    def work(worker: int, lo: int, hi: int) -> None:
+        for top in range(lo * _ROWS_AT_ONCE, min(hi * _ROWS_AT_ONCE, height), _ROWS_AT_ONCE):
+            rows = slice(top, min(top + _ROWS_AT_ONCE, height))
+            for left in range(0, width, _BLOCK if squares else width):
+                columns = slice(left, left + (_BLOCK if squares else width))
+                out[rows, columns] = moved[rows, columns]
+
+    spread(work, -(-height // _ROWS_AT_ONCE), threads)
+
+
+@record(eq=False)
+class Taps:
+    """Which pixels of an axis, and how much of each, make each pixel of a result.
+
+    Attributes
+    ----------
+    first : ndarray of intp, shape (N,)
+        The first pixel of each.
+    ends : ndarray of intp, shape (N + 1,)
+        Where the weights of each begin, and the end of all.
+    weights : ndarray of float64
+        One after another.
+    """
+
+    first: NDArray[np.intp]
+    ends: NDArray[np.intp]
+    weights: Floats
+
+    @property
+    def beyond(self) -> NDArray[np.intp]:
+        """One behind the last pixel of each."""
+        return self.first + np.diff(self.ends)
+
+
+def taps_for(before: int, after: int, interpolation: str, window: tuple[int, int]) -> Taps:
+    """The taps of some pixels of an axis whose length changes.
+
+    The way to interpolate is widened where pixels become fewer, so that all of them count (antialiasing).
+    Taps beyond the edges do not count, and the others add up to 1.
+
+    Parameters
+    ----------
+    before, after : int
+        Pixels of the axis.
+    interpolation : str
+        A key of `SUPPORTS`.
+    window : (first, count)
+        The pixels of the result.
+
+    Source
+    ------
+    Pillow, ``src/libImaging/Resample.c``; bicubic is Keys' with a = -0.5, lanczos has three lobes.
+    """
+    scale = before / after
+    wide = max(scale, 1.0)
+    support = SUPPORTS[interpolation] * wide
+    middles = (np.arange(window[0], window[0] + window[1]) + 0.5) * scale
+    first = np.maximum((middles - support + 0.5).astype(np.intp), 0)
+    end = np.minimum((middles + support + 0.5).astype(np.intp), before)
+    end = np.maximum(end, first + 1)
+    places = first[:, None] + np.arange(int((end - first).max()))
+    weights = _WEIGHTS[interpolation]((places + 0.5 - middles[:, None]) / wide)
+    weights[places >= end[:, None]] = 0
+    weights[np.abs(weights) < 1e-12] = 0
+    nothing = ~weights.any(axis=1)
+    weights[nothing, 0] = 1
+    weights /= weights.sum(axis=1, keepdims=True)
+    used = weights != 0
+    begin = used.argmax(axis=1)
+    stop = used.shape[1] - used[:, ::-1].argmax(axis=1)
+    numbers = np.arange(used.shape[1])
+    kept = weights[(numbers >= begin[:, None]) & (numbers < stop[:, None])]
+    return Taps(first + begin, np.concatenate([[0], np.cumsum(stop - begin)]), kept)
+
+
+def _triangle(x: Floats) -> Floats:
+    return np.asarray(np.maximum(1 - np.abs(x), 0))
+
+
+def _cubic(x: Floats) -> Floats:
+    x = np.abs(x)
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x < 1, near, np.where(x < 2, far, 0))
+
+
+def _lanczos(x: Floats) -> Floats:
+    return np.where(np.abs(x) < 3, np.sinc(x) * np.sinc(x / 3), 0)
+
+
+def _box(x: Floats) -> Floats:
+    return ((x > -0.5) & (x <= 0.5)).astype(np.float64)
+
+
+_WEIGHTS = {"area": _box, "bilinear": _triangle, "bicubic": _cubic, "lanczos": _lanczos}
+
+
+def nearest(before: int, after: int, window: tuple[int, int]) -> NDArray[np.intp]:
+    """The pixel of an axis under the middle of each of some pixels of the result."""
+    middles = np.arange(window[0], window[0] + window[1]) * 2 + 1
+    return np.minimum(middles * before // (2 * after), before - 1)
+
+
+def run_resize(surface: Surface, taps: Sequence[Taps], *, threads: int) -> int:
+    """Make each pixel of the output of the rows and columns of the source that tables name.
+
+    Parameters
+    ----------
+    surface : Surface
+        Source and output.
+    taps : (rows, columns)
+        Of pixels that lie in memory.
+    threads : int
+        Threads to use; the result does not depend on it.
+
+    Returns
+    -------
+    int
+        Values that the output's type clipped.
+    """
+    job = lay_out(jobs.RESIZE, surface, extent=(1, 1))
+    lanes = processor()[3].lanes
+    height, width, channels = surface.out.shape
+    columns = taps[1]
+    tile_width = _tile_width(columns, channels, lanes)
+    starts = np.arange(0, width, tile_width)
+    left, beyond = np.minimum.reduceat(columns.first, starts), np.maximum.reduceat(columns.beyond, starts)
+    samples = int((beyond - left).max()) * channels
+    room = [_padded(samples), _padded(tile_width * channels)]
+    for axis, table in zip(("row", "column"), taps, strict=True):
+        job.point(f"{axis}_first", table.first.astype(np.intp))
+        job.point(f"{axis}_ends", table.ends.astype(np.intp))
+        job.point(f"{axis}_weights", table.weights.astype(np.float32))
+    pitch, line = room
+    at = HEADER_BYTES + 4 * pitch
+    for name, size in (("sums_at", pitch), ("turned_at", pitch), ("found_at", line), ("rows_at", line)):
+        job.record[name] = at
+        at += 4 * lanes * size
+    job.record["pitch"], job.record["out_row"] = pitch, 4 * line
+    job.record["tiles_x"], job.record["tile_width"] = len(starts), tile_width
+    count = len(starts) * -(-height // lanes)
+    return clipped_in(native.run("resize", job.record, count, threads=threads, scratch_bytes=at))
+
+
+def _padded(samples: int) -> int:
+    """Floats of a row in scratch: whole groups of vectors, and no multiple of 4 KB."""
+    room = -(-samples // 64) * 64 + 64
+    return room + 16 if room % 1024 == 0 else room
+
+
+def _tile_width(columns: Taps, channels: int, lanes: int) -> int:
+    """Pixels of the result of which the sums lie in a part of the L2 cache."""
+    per_pixel = 1 + (int(columns.beyond.max()) - int(columns.first.min())) / len(columns.first)
+    return max(1, min(len(columns.first), int(_TILE_FLOATS * 8 / lanes / channels / per_pixel)))
+
+
+def run_affine(
+    surface: Surface,
+    at: tuple[float, float],
+    steps: Sequence[tuple[float, float]],
+    taps: int,
+    *,
+    threads: int,
+) -> int:
+    """Fill the output from places of the source.
+
+    Parameters
+    ----------
+    surface : Surface
+        Source, with what lies beyond its edges as ``fill``, and output.
+    at : (x, y)
+        The place of the first pixel's middle; 0 is the middle of the source's first.
+    steps : ((x, y), (x, y))
+        To the next column and to the next row.
+    taps : int
+        Pixels along each axis: 1 takes the nearest, 2 is bilinear, 4 bicubic.
+    threads : int
+        Threads to use; the result does not depend on it.
+
+    Returns
+    -------
+    int
+        Values that the output's type clipped.
+    """
+    source = surface.src
+    if source.dtype != np.float32 or surface.luma is not None:
+        plain = unmapped(replace(surface, out=np.empty((*source.shape[:2], surface.channels), np.float32)))
+        run_direct(np.ones((1, 1)), plain, dilation=1, threads=threads)
+        source = plain.out
+    surface = replace(surface, src=source, luma=None)
+    job = lay_out(jobs.AFFINE, surface, extent=(1, 1))
+    job.record["x0"], job.record["y0"] = at
+    (job.record["x_column"], job.record["y_column"]), (job.record["x_row"], job.record["y_row"]) = steps
+    job.record["src_width"], job.record["taps"] = source.shape[1], taps
+    height, width, channels = surface.out.shape
+    scratch = HEADER_BYTES + 64 + 4 * _padded(width * channels)
+    return clipped_in(native.run("affine", job.record, height, threads=threads, scratch_bytes=scratch))

@@ -1,0 +1,318 @@
+"""Size, crops, turns: against Pillow, OpenCV, PyTorch, scipy and plain loops."""
+
+import functools
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy import ndimage
+from surfaces import DTYPES, random_image
+
+from cnncli.errors import CnncliError
+from cnncli.filters.apply import Depth, apply_filters
+from cnncli.filters.options import Options
+from cnncli.filters.rgbx import as_rgbx
+from cnncli.filters.spec import name_for_files, parse_spec
+
+WHITE = {np.uint8: 255.0, np.uint16: 65535.0, np.float32: 1.0}
+SHAPES = [(1, 1), (2, 5), (17, 16), (33, 15), (60, 131)]
+SIZES = [(1, 1), (3, 2), (16, 17), (31, 64), (75, 140)]
+WAYS = ("bilinear", "bicubic", "lanczos", "area")
+
+
+def applied(frame, *specs, alpha=False, threads=2, rgbx=False, **options):
+    depth = Depth(frame.dtype, WHITE[frame.dtype.type])
+    how = {"alpha": alpha, "source": depth, "target": depth, "threads": threads, "rgbx": rgbx}
+    return apply_filters(frame, [parse_spec(each) for each in specs], Options(**options), **how).pixels
+
+
+def kernel(way, x):
+    """How much a pixel counts whose middle is so far away, in pixels of the smaller picture."""
+    x = abs(x)
+    if way == "bilinear":
+        return max(0.0, 1 - x)
+    if way == "area":
+        return 1.0 if x < 0.5 else 0.0
+    if way == "lanczos":
+        return np.sinc(x) * np.sinc(x / 3) if x < 3 else 0.0
+    return 1.5 * x**3 - 2.5 * x**2 + 1 if x < 1 else -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2 if x < 2 else 0.0
+
+
+@functools.cache
+def matrix(before, after, way):
+    """(after, before) in float64, by the definition."""
+    scale = before / after
+    wide = max(scale, 1.0)
+    rows = [
+        [kernel(way, ((at + 0.5) - (out + 0.5) * scale) / wide) for at in range(before)]
+        for out in range(after)
+    ]
+    weights = np.array(rows)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def resized(image, shape, way):
+    rows, columns = (matrix(a, b, way) for a, b in zip(image.shape, shape, strict=False))
+    return np.einsum("ih,hwc,jw->ijc", rows, image.astype(np.float64), columns)
+
+
+@pytest.mark.parametrize("way", WAYS[:3])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_floats_by_the_definition(rng, shape, way):
+    for number, (height, width) in enumerate(SIZES):
+        for channels in (1 + 2 * (number % 2), 7)[: 1 + (number == 3)]:
+            image = random_image(rng, (*shape, channels))
+            found = applied(image, f"resize:{width}x{height}!:{way}")
+            assert found.shape == (height, width, channels)
+            np.testing.assert_allclose(found, resized(image, (height, width), way), rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("way", WAYS[:3])
+def test_integers_by_the_definition(rng, dtype, way):
+    image = random_image(rng, (37, 41, 3), dtype)
+    for height, width in ((18, 20), (50, 90), (5, 120)):
+        want = np.clip(resized(image, (height, width), way), 0, WHITE[dtype])
+        for given in (image, as_rgbx(image, threads=1)):
+            found = applied(given, f"resize:{width}x{height}!:{way}", rgbx=given is not image)
+            assert abs(found - want).max() < 0.51
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_pillow(rng, way):
+    smooth = ndimage.gaussian_filter(random_image(rng, (67, 103, 3)), (3, 3, 0))
+    smooth = (smooth - smooth.min()) / (smooth.max() - smooth.min()) * 0.8 + 0.1
+    name = "BOX" if way == "area" else way.upper()
+    for height, width in ((34, 52), (20, 200), (7, 10), (150, 210)):
+        floats = applied(smooth, f"resize:{width}x{height}!:{way}")
+        for channel in range(3):
+            theirs = Image.fromarray(smooth[..., channel]).resize((width, height), Image.Resampling[name])
+            np.testing.assert_allclose(floats[..., channel], np.asarray(theirs), rtol=0, atol=2e-6)
+        image = (smooth * 255).astype(np.uint8)
+        theirs = np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling[name]))
+        found = applied(image, f"resize:{width}x{height}!:{way}")
+        assert abs(found.astype(int) - theirs).max() <= 1
+
+
+def test_pytorch(rng):
+    torch = pytest.importorskip("torch")
+    image = random_image(rng, (61, 47, 1))
+    x = torch.from_numpy(image[None, ..., 0][None])
+    for mode, way in (("bilinear", "bilinear"), ("bicubic", "bicubic")):
+        for size in ((30, 20), (90, 31)):
+            theirs = torch.nn.functional.interpolate(x, size, mode=mode, antialias=True)[0, 0].numpy()
+            found = applied(image, f"resize:{size[1]}x{size[0]}!:{way}")[..., 0]
+            np.testing.assert_allclose(found, theirs, rtol=0, atol=3e-6)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_opencv_means_by_whole_factors(rng, dtype):
+    cv2 = pytest.importorskip("cv2")
+    image = random_image(rng, (60, 84, 3), dtype)
+    for factor in (2, 3, 4):
+        size = (84 // factor, 60 // factor)
+        theirs = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        found = applied(image, f"resize:{size[0]}x{size[1]}!:area")
+        assert abs(found.astype(np.float64) - theirs).max() <= (1e-6 if dtype == np.float32 else 1)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_nearest(rng, dtype):
+    image = random_image(rng, (13, 21, 3), dtype)
+    for height, width in ((6, 10), (13, 21), (40, 50), (1, 1)):
+        rows = [math.floor((at + 0.5) * 13 / height) for at in range(height)]
+        columns = [math.floor((at + 0.5) * 21 / width) for at in range(width)]
+        found = applied(image, f"resize:{width}x{height}!:nearest")
+        np.testing.assert_array_equal(found, image[rows][:, columns])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("way", [*WAYS, "nearest"])
+def test_a_flat_picture_stays_flat_and_the_same_size_is_the_same(rng, dtype, way):
+    image = random_image(rng, (19, 23, 3), dtype)
+    np.testing.assert_array_equal(applied(image, f"resize:100%:{way}"), image)
+    flat = np.full((190, 231, 1), WHITE[dtype] * 0.7, dtype)
+    for size in ("1x1!", "33%", "57x300!"):
+        found = applied(flat, f"resize:{size}:{way}")
+        np.testing.assert_allclose(found, flat[0, 0, 0], rtol=2e-6 if dtype == np.float32 else 0)
+
+
+def test_nan_reaches_only_what_it_is_part_of(rng):
+    image = random_image(rng, (40, 40, 1))
+    image[20, 20] = np.nan
+    for way in WAYS:
+        found = applied(image, f"resize:50%:{way}")[..., 0]
+        rows = matrix(40, 20, way) != 0
+        if way == "area":
+            rows = np.kron(np.eye(20), np.ones((1, 2))) > 0
+        np.testing.assert_array_equal(np.isnan(found), np.outer(rows[:, 20], rows[:, 20]))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_colours_of_transparent_pixels_do_not_bleed(rng, dtype):
+    white = WHITE[dtype]
+    frame = np.zeros((40, 60, 4), dtype)
+    frame[..., 0], frame[..., 3] = white, 0  # red that nobody sees …
+    frame[:, 21:] = [0, white, 0, white]  # … beside green
+    for spec in (
+        "resize:50%",
+        "resize:37%:lanczos",
+        "resize:150%:bicubic",
+        "rotate:20",
+        "resize:30%:nearest",
+    ):
+        found = applied(frame, spec, alpha=True)
+        seen = found[..., 3] > 1e-5 * white
+        assert seen.any()
+        assert not seen.all()
+        assert found[..., 0].max() <= 1e-6 * white
+        assert found[seen][:, 1].min() >= white * (1 - 1e-5)
+    half = applied(frame, "resize:50%:area", alpha=True)
+    assert abs(float(half[5, 10, 3]) - white / 2) <= 1
+
+
+def test_opacity_by_the_definition(rng):
+    frame = random_image(rng, (30, 41, 4))
+    found = applied(frame, "resize:45%", alpha=True)
+    cover = resized(frame[..., 3:], found.shape[:2], "bilinear")
+    color = resized(frame[..., :3] * frame[..., 3:], found.shape[:2], "bilinear") / cover
+    np.testing.assert_allclose(found, np.concatenate([color, cover], axis=2), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "want"),
+    [
+        ("50%", (50, 25)), ("50%x30%", (50, 15)), ("50x30%", (50, 15)), ("33.3%", (33, 17)), ("40", (40, 20)),
+        ("x40", (80, 40)), ("40x40", (40, 20)), ("40x40!", (40, 40)), ("40x40^", (80, 40)),
+        ("400x400", (400, 200)), ("400x400>", (100, 50)), ("40x40>", (40, 20)), ("40x40<", (100, 50)),
+        ("400x400<", (400, 200)), ("40!", (40, 50)), ("1x1", (1, 1)), ("0.1%", (1, 1)), ("200%>", (100, 50)),
+    ],
+)  # fmt: skip
+def test_sizes_as_imagemagick_takes_them(size, want):
+    assert parse_spec(f"resize:{size}").result_shape((50, 100)) == want[::-1]
+
+
+@pytest.mark.parametrize(
+    "text", ["0x0", "x", "-5x5", "5.5x5", "10x20x30", "%", "nan", "50%%", "10 x", "1e9", "٥٠%", "9999999999"]
+)
+def test_what_is_no_size(text):
+    with pytest.raises(CnncliError, match=r"resize: size=.*expected 50%, 640x480"):
+        parse_spec(f"resize:size={text}")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_crops(rng, dtype):
+    image = random_image(rng, (40, 60, 3), dtype)
+    for spec, rows, columns in (
+        ("20x10+3+5", slice(5, 15), slice(3, 23)),
+        ("20x10", slice(15, 25), slice(20, 40)),
+        ("50%", slice(10, 30), slice(15, 45)),
+        ("10%x50%+0+0", slice(0, 20), slice(0, 6)),
+        ("7x5+1+2,gravity=southeast", slice(33, 38), slice(52, 59)),
+        ("8x6:north", slice(0, 6), slice(26, 34)),
+        ("8x6+2-3:center", slice(14, 20), slice(28, 36)),
+        ("60x40", slice(0, 40), slice(0, 60)),
+    ):
+        for given in (image, as_rgbx(image, threads=1)):
+            np.testing.assert_array_equal(applied(given, f"crop:{spec}"), image[rows, columns])
+
+
+@pytest.mark.parametrize("area", ["61x40", "10x10+55+0", "10x10-1+0", "10x10+0+31", "200%"])
+def test_a_crop_that_leaves_the_picture(area):
+    with pytest.raises(CnncliError, match="the picture has 60 x 40; expected a part that lies inside"):
+        parse_spec(f"crop:{area}").result_shape((40, 60))
+
+
+@pytest.mark.parametrize("area", ["10", "10x", "10x10+5", "10x10!+0+0", "0x5+1+1", "10x10+a+b", "x10"])
+def test_what_is_no_area(area):
+    with pytest.raises(CnncliError, match=r"crop: area=.*expected 640x480\+10\+20"):
+        parse_spec(f"crop:area={area}")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [1, 3, 7])
+def test_quarter_turns_and_reversals(rng, dtype, channels):
+    image = random_image(rng, (70, 131, channels), dtype)
+    for angle, turns in ((90, -1), (180, 2), (270, 1), (-90, 1), (450, -1), (0, 0), (360, 0)):
+        np.testing.assert_array_equal(applied(image, f"rotate:{angle}"), np.rot90(image, turns))
+    for spec, want in (
+        ("flip", image[::-1]), ("flip:vertical", image[::-1]), ("flip:horizontal", image[:, ::-1]),
+        ("flop", image[:, ::-1]), ("flip:both", image[::-1, ::-1]), ("transpose", image.swapaxes(0, 1)),
+    ):  # fmt: skip
+        np.testing.assert_array_equal(applied(image, spec), want)
+
+
+@pytest.mark.parametrize(("spec", "order"), [("rotate:30", 1), ("rotate:-75.5", 1), ("rotate:30:nearest", 0)])
+def test_other_angles_by_scipy(rng, spec, order):
+    image = ndimage.gaussian_filter(random_image(rng, (40, 61, 1)), (1, 1, 0))
+    found = applied(image, f"{spec},fill=0.25")[..., 0]
+    angle = math.radians(float(spec.split(":")[1]))
+    cos, sin = math.cos(angle), math.sin(angle)
+    height, width = found.shape
+    assert (height, width) == (
+        math.ceil(61 * abs(sin) + 40 * abs(cos)), math.ceil(61 * abs(cos) + 40 * abs(sin))
+    )  # fmt: skip
+    turn = np.array([[cos, -sin], [sin, cos]])  # (row, column) of the result to those of the picture
+    offset = np.array([19.5, 30]) - turn @ np.array([(height - 1) / 2, (width - 1) / 2])
+    want = ndimage.affine_transform(
+        image[..., 0], turn, offset, (height, width), order=order, mode="grid-constant", cval=0.25
+    )
+    if order == 0:
+        assert (found == want).mean() > 0.995  # but halves, which scipy rounds otherwise
+    else:
+        np.testing.assert_allclose(found, want, rtol=0, atol=2e-6)
+
+
+def test_bicubic_turns_are_pillows(rng):
+    image = ndimage.gaussian_filter(random_image(rng, (41, 61, 1)), (2, 2, 0))
+    found = applied(image, "rotate:30:bicubic")[..., 0]
+    theirs = np.asarray(Image.fromarray(image[..., 0]).rotate(-30, Image.Resampling.BICUBIC))
+    middle = found[found.shape[0] // 2 - 10 :][:20, found.shape[1] // 2 - 15 :][:, :30]
+    if found.shape[0] % 2 == 1 and found.shape[1] % 2 == 1:
+        np.testing.assert_allclose(middle, theirs[10:30, 15:45], atol=1e-5)
+
+
+def test_corners_are_transparent_where_there_is_opacity(rng):
+    frame = np.full((30, 50, 4), 255, np.uint8)
+    found = applied(frame, "rotate:45,fill=1", alpha=True)
+    assert not found[0, 0].any()
+    assert (found[found.shape[0] // 2, found.shape[1] // 2] == 255).all()
+    assert (applied(frame[..., :3].copy(), "rotate:45,fill=1") == 255).all()
+    gray = applied(frame[..., :1].copy(), "rotate:45")
+    assert gray[0, 0] == 0
+
+
+@pytest.mark.parametrize("spec", ["resize:70%", "rotate:33", "rotate:90", "crop:30x20+7+9", "flip"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_region_and_threads_show_nothing(rng, spec, dtype):
+    frame = random_image(rng, (61, 83, 4), dtype)
+    whole = applied(frame, "sobel", spec, alpha=True, threads=1)
+    region = applied(frame, "sobel", spec, alpha=True, threads=3, roi=(3, 5, 20, 11))
+    np.testing.assert_array_equal(region, whole[5:16, 3:23])
+
+
+def test_linear_light(rng):
+    image = random_image(rng, (16, 16, 1), np.uint8) // 255 * 255
+    image[:, ::2], image[:, 1::2] = 0, 255
+    assert applied(image, "resize:50%:area")[0, 0] == 128
+    assert applied(image, "resize:50%:area", linear=True)[0, 0] == 188
+    assert applied(image, "rotate:45,fill=0.5", linear=True)[0, 0] == 128
+
+
+def test_names_of_files_hold_no_signs():
+    for spec, name in {
+        "resize:50%": "resize-50percent", "resize:640x480>": "resize-640x480-reduced",
+        "resize:x9^:area": "resize-x9-filled-area", "crop:5x6+7-8": "crop-5x6+7-8",
+        "rotate:45": "rotate-angle45", "flip:horizontal": "flip-horizontal",
+    }.items():  # fmt: skip
+        assert name_for_files(spec, parse_spec(spec)) == name
+
+
+@pytest.mark.parametrize(("option", "value"), [("stride", (2, 1)), ("mode", "full"), ("dilation", 2)])
+@pytest.mark.parametrize("spec", ["crop", "resize", "rotate:9", "flip"])
+def test_options_about_windows_are_refused(rng, spec, option, value):
+    from cnncli.filters.options import place_kernels
+
+    with pytest.raises(CnncliError, match=f"--{option} is given, but"):
+        place_kernels(parse_spec(spec), Options(**{option: value}))
