@@ -1,7 +1,6 @@
 """Contrast limited adaptive histogram equalization, bit for bit as OpenCV does it for bytes and 16 bits."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,13 +8,13 @@ from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
 from cnncli.core.heap import aligned_empty
-from cnncli.core.luma import LUMA
-from cnncli.core.tiling import HEADER_BYTES, Surface
+from cnncli.core.tiling import Surface
 from cnncli.filters.entry import Entry, Example, Parameter, spec_of
-from cnncli.filters.execute import clipped_in, run_direct, store_responses
+from cnncli.filters.execute import run_direct, store_responses
 from cnncli.filters.kinds.levels import every
+from cnncli.filters.luma_change import change_by_luma, keeps_type, luma_of
 from cnncli.filters.model import TYPICAL, Filter, Floats, Geometry, Patch, PlacedKernels, Plan, Weights
-from cnncli.filters.rgbx import as_rgb, run_on_rgb
+from cnncli.filters.rgbx import as_rgb
 from cnncli.records import record
 
 if TYPE_CHECKING:
@@ -85,32 +84,23 @@ class Clahe(Filter):
         """Gray and colours of 8 and 16 bits directly, all else by levels in floats."""
         if surface.luma is None and surface.channels == 1 and surface.src.dtype != np.float32:
             values = np.ascontiguousarray(surface.src[..., 0])
-            if _keeps_type(surface):
+            if keeps_type(surface):
                 _equalize(self, values, surface.out[..., 0], threads=threads)
                 return plan, 0
             mapped = aligned_empty(values.shape, values.dtype)
             _equalize(self, values, mapped, threads=threads)
             return plan, store_responses(_at(mapped[..., None], surface).astype(np.float32), surface)
-        if _keeps_type(surface) and surface.channels == 3:
-            return plan, run_on_rgb(partial(self._run_colors, threads), surface, threads=threads)
+        if keeps_type(surface) and surface.channels == 3:
+            return plan, change_by_luma(self._mapped, surface, threads=threads)
         pixels = _all_pixels(surface, threads)
         response = self.respond(pixels, None, surface.full_scale, threads)
         return plan, store_responses(_at(response, surface).copy(), surface)
 
-    def _run_colors(self, threads: int, surface: Surface) -> int:
-        """Dense colours by the change of their luma; how many samples were clipped."""
-        src, out = surface.src, surface.out
-        before = _luma_of(src, src.dtype, threads)
-        after = aligned_empty(before.shape, before.dtype)
-        _equalize(self, before, after, threads=threads)
-        job = np.zeros(1, jobs.LUMA_CHANGE)
-        for name, array in (("src", src), ("out", out), ("before", before), ("after", after)):
-            job[name] = array.ctypes.data
-        job["src_pitch"], job["out_pitch"] = src.strides[0], out.strides[0]
-        job["width"], job["type"] = src.shape[1], jobs.ELEMENT_TYPES[src.dtype]
-        return clipped_in(
-            native.run("luma_change", job, len(src), threads=threads, scratch_bytes=HEADER_BYTES)
-        )
+    def _mapped(self, luma: Pixels, threads: int) -> Pixels:
+        """Luma (H, W) of integers, mapped."""
+        after = aligned_empty(luma.shape, luma.dtype)
+        _equalize(self, luma, after, threads=threads)
+        return after
 
     def with_opacity(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
         """Only what can be seen is counted; opacity stays."""
@@ -140,7 +130,7 @@ class Clahe(Filter):
                 for at in range(values.shape[2])
             ]
             return np.stack(channels, axis=2)
-        luma = _luma_of(np.ascontiguousarray(values), np.dtype(np.float32), threads)
+        luma = luma_of(np.ascontiguousarray(values), np.dtype(np.float32), threads)
         if white in _LEVELS:  # as a gray picture of these integers has it, and becomes
             luma = np.rint(luma)
             mapped = np.rint(self._channel(luma, seen, white, threads))
@@ -170,27 +160,6 @@ class Clahe(Filter):
         value = float(self.respond(values, None, white)[y, x, 0])
         here = show(float(patch[y][x]))
         return [f"as the share of pixels up to {here}, their counts limited: {show(value)}"], value
-
-
-def _keeps_type(surface: Surface) -> bool:
-    """Whether all pixels of integers become pixels of their own type, not mapped further."""
-    plain = (surface.absolute, surface.scale, surface.bias, surface.luma) == (False, 1, 0, None)
-    same = (surface.out.dtype, surface.out.shape) == (surface.src.dtype, surface.src.shape)
-    return plain and same and surface.src.dtype != np.float32
-
-
-def _luma_of(src: Pixels, dtype: np.dtype[Any], threads: int) -> Pixels:
-    """Luma (H, W) of colours, rounded where the type is one of integers."""
-    height, width, _ = src.shape
-    out = aligned_empty((height, width, 1), dtype)
-    across, down = np.arange(width), np.arange(height)
-    run_direct(
-        np.ones((1, 1)),
-        Surface(src=src, out=out, xmap=across, ymap=down, luma=LUMA),
-        dilation=1,
-        threads=threads,
-    )
-    return out[..., 0]
 
 
 def _all_pixels(surface: Surface, threads: int) -> Floats:

@@ -11,6 +11,7 @@ from cnncli.core.luma import LUMA
 from cnncli.core.tiling import Surface
 from cnncli.filters.entry import Entry, Example, Parameter, spec_of
 from cnncli.filters.execute import run_direct, store_responses, unmapped
+from cnncli.filters.luma_change import change_by_luma, keeps_type, luma_of
 from cnncli.filters.mapping import FULL_SCALE, to_pixels
 from cnncli.filters.mapping import Mapping as Mapped
 from cnncli.filters.model import TYPICAL, Filter, Floats, Geometry, Patch, PlacedKernels, Plan, Weights
@@ -332,14 +333,43 @@ class Equalize(Levels):
         shares = np.maximum(np.cumsum(counts) - counts[first], 0) / rest
         return lambda levels: np.where(np.isnan(levels), levels, values.white * shares[values.place(levels)])
 
+    def run(
+        self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
+    ) -> tuple[Plan, int]:
+        """Colours of integers by integers of their luma."""
+        if surface.channels == 3 and keeps_type(surface):
+            return plan, change_by_luma(self._mapped, surface, threads=threads)
+        return plan, run_levels(self, surface, threads=threads)
+
+    def _mapped(self, luma: NDArray[Any], threads: int) -> NDArray[Any]:
+        """Luma (H, W) of integers, mapped."""
+        found = values_of(luma, float(np.iinfo(luma.dtype).max), threads=threads)
+        table = np.rint(self.curve(found)(np.arange(found.white + 1))).astype(luma.dtype)
+        after = np.empty_like(luma)
+        map_levels(luma[..., None], table, after[..., None], threads=threads)
+        return after
+
     def respond(self, values: Floats, seen: Floats, white: float) -> Floats:
         """Map luma, and add its change to all colours."""
         if values.shape[2] != 3:
             return super().respond(values, seen, white)
+        if white in FULL_SCALE.values() and white > 1:
+            return self._respond_whole(values, seen, white)
         luma = np.asarray(values @ np.array(LUMA, np.float32), np.float32)
         counted = np.asarray(seen @ np.array(LUMA, np.float32), np.float32)
         mapped = self.curve(values_of(counted, white))(luma.astype(np.float64))
         return np.asarray(values + (mapped - luma)[..., None], np.float32)
+
+    def _respond_whole(self, values: Floats, seen: Floats, white: float) -> Floats:
+        """As colours of integers of this white are mapped: by whole levels of luma."""
+        kind = np.dtype(np.uint8 if white == FULL_SCALE[np.dtype(np.uint8)] else np.uint16)
+        luma = np.rint(luma_of(np.ascontiguousarray(values), np.dtype(np.float32), 1))
+        counted = np.rint(luma_of(seen[None], np.dtype(np.float32), 1)) if seen.size else np.zeros((1, 0))
+        known = np.clip(counted[np.isfinite(counted)], 0, white).astype(kind)
+        curve = self.curve(values_of(known.reshape(1, -1, 1), white))
+        mapped = np.rint(curve(np.nan_to_num(luma).astype(np.float64)))
+        change = np.where(np.isnan(luma), luma, mapped - luma)
+        return np.asarray(values + change[..., None], np.float32)
 
     def told(self, values: Values, here: float) -> str:
         """The share."""

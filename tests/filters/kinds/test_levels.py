@@ -149,6 +149,22 @@ def test_equalized_colours_change_as_their_luma(rng):
     np.testing.assert_allclose((found @ LUMA)[..., None], applied(gray, "equalize"), atol=1e-5)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_equalized_colours_of_integers(rng, dtype):
+    cv2 = pytest.importorskip("cv2")
+    image = photo(rng, dtype, (60, 71, 3))
+    found = applied(image, "equalize").astype(int)
+    luma = np.rint(image @ LUMA).astype(dtype)
+    mapped = applied(luma[..., None], "equalize").astype(int)
+    sure = np.abs(image @ LUMA % 1 - 0.5) > 1e-2  # elsewhere luma may be rounded either way
+    want = np.clip(image + mapped - luma[..., None], 0, WHITE[dtype])
+    assert sure.mean() > 0.9
+    np.testing.assert_allclose(found[sure], want[sure], rtol=0, atol=1 if dtype == np.uint8 else 300)
+    if dtype == np.uint8:
+        np.testing.assert_allclose(mapped[..., 0], cv2.equalizeHist(luma), atol=1)
+        assert (found[sure] == want[sure]).mean() > 0.9
+
+
 @pytest.mark.parametrize("spec", ["normalize", "equalize", "threshold:otsu", "invert"])
 def test_flat_and_odd_pictures(spec):
     for image in (np.full((5, 6, 1), 90, np.uint8), np.full((5, 6, 1), np.nan, np.float32)):
@@ -167,6 +183,11 @@ def test_colours_that_cannot_be_seen_do_not_count(rng, spec):
     seen = applied(np.ascontiguousarray(frame[20:, :, :3]), spec)
     apart = np.abs(found[20:, :, :-1].astype(int) - seen.astype(int))
     assert apart.max() <= (1 if spec != "threshold:otsu" else 0)
+
+
+@pytest.mark.parametrize("spec", ["normalize", "equalize", "threshold:otsu", "clahe"])
+def test_a_picture_that_cannot_be_seen_at_all(spec):
+    assert not applied(np.zeros((5, 6, 4), np.uint8), spec, alpha=True).any()
 
 
 @pytest.mark.parametrize("spec", ["normalize", "equalize", "threshold:otsu"])
