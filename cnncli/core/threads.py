@@ -80,25 +80,26 @@ def spread(work: Callable[[int, int, int], None], count: int, threads: int) -> N
 
     # Low-level threads: ``threading`` waits until a thread runs, which takes longer than a small image. Each
     # starts the next one, while the others work, and only if that still finds a range: with 64 threads the
-    # work is often done before all could have begun.
+    # work is often done before all could have begun. What starts them is handed on: two functions that hold
+    # each other would keep what is worked on, a band of a picture, until it is collected.
     ends: list[_thread.LockType] = []
 
-    def start_another(worker: int) -> None:
+    def start_another(worker: int, start: Callable[..., None]) -> None:
         if worker < workers and operator.length_hint(ranges) >= worker:
             ended = _thread.allocate_lock()
             ended.acquire()
-            _thread.start_new_thread(help_out, (worker, ended))
+            _thread.start_new_thread(help_out, (worker, ended, start))
             ends.append(ended)  # only now: where no thread can be started, none ends
 
-    def help_out(worker: int, ended: _thread.LockType) -> None:
+    def help_out(worker: int, ended: _thread.LockType, start: Callable[..., None]) -> None:
         try:
-            start_another(worker + 1)
+            start(worker + 1, start)
         except BaseException as fault:  # noqa: BLE001 - as above
             faults.append(fault)
         drain(worker)
         ended.release()
 
-    start_another(1)
+    start_another(1, start_another)
     drain(0)
     for ended in ends:  # those of threads that are started meanwhile are added before their starter's is free
         ended.acquire()

@@ -1,11 +1,14 @@
 """Cores that may be used, and work that is spread over them."""
 
 import _thread
+import gc
 import os
 import threading
 import time
+import weakref
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cnncli.core.threads import available_cores, current_core, leave_core, spread, thread_count
@@ -231,3 +234,21 @@ def test_threads_that_cannot_be_started_end_the_work_with_a_fault(monkeypatch, s
     monkeypatch.setattr(_thread, "start_new_thread", limited)
     with pytest.raises(RuntimeError, match="can't start"):
         spread(lambda *_: time.sleep(0.001), 1000, 4)
+
+
+def test_what_was_worked_on_is_freed_at_once():
+    def worked_on():
+        values = np.zeros(100)
+
+        def work(worker, lo, hi):
+            values[lo:hi] += 1
+
+        spread(work, 100, 3)
+        assert (values == 1).all()
+        return weakref.ref(values)
+
+    gc.disable()
+    try:
+        assert worked_on()() is None
+    finally:
+        gc.enable()
