@@ -436,7 +436,8 @@ class _Run:
             bias=store.bias,
         )
         self.plans.append(filter.plan(self.geometry(result, floats=color.dtype == np.float32)))
-        return surface.out, filter.move(surface, view, threads=self.threads)
+        clipped = filter.move(surface, view, threads=self.threads)
+        return surface.out, clipped if surface.out.dtype != np.float32 else 0
 
     def run_one(
         self,

@@ -180,7 +180,8 @@ class BandedFilters:
 
         def read(count: int) -> int:
             rows = (middle, min(height, middle + count))
-            return max(span.count for span in spans_for(stages, self.options, rows)[0])
+            spans, (start, stop) = spans_for(stages, self.options, rows)
+            return max(stop - start, *(span.count for span in spans))
 
         if not any(isinstance(stage.filter, Move) for stage in stages):
             return min(_MOST, max(_FEWEST, BAND_BYTES // row - read(1)))

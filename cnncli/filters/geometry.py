@@ -127,8 +127,10 @@ def parse_size(text: str, kernel: str) -> Size:
     """
     size = find_size(text)
     if size is None:
+        share = re.fullmatch(r"0?\.[0-9]{1,9}", text.strip())
+        meant = f"{100 * float(text):g}%" if share and float(text) else "50%, or 640x480"
         raise CnncliError(
-            f"{kernel}: size={text}; expected {SIZES}", f"Write for example: -k {kernel}:50%, or 640x480."
+            f"{kernel}: size={text}; expected {SIZES}", f"Write for example: -k {kernel}:{meant}"
         )
     return size
 

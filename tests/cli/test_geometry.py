@@ -183,6 +183,23 @@ def test_a_signed_response_keeps_its_gray_and_a_cubic_may_overshoot(run, tmp_pat
     assert read_picture(tmp_path / "out.png").frames[0][5, 5, 0] == 128
 
 
+@pytest.mark.parametrize("spec", ["resize:200%", "resize:30%:area", "rotate:10", "flip", "crop"])
+def test_floats_that_are_no_numbers_are_not_called_clipped(run, tmp_path, spec):
+    buffer = io.BytesIO()
+    np.save(buffer, np.full((5, 6), np.nan, np.float32))
+    (tmp_path / "in.npy").write_bytes(buffer.getvalue())
+    done = run("convolve", "in.npy", "-k", spec, "-o", "out.npy")
+    assert (done.code, done.err) == (0, "")
+    assert np.isnan(np.load(tmp_path / "out.npy")).any()
+
+
+def test_a_share_without_a_percent_sign_is_asked_about(run, tmp_path, rng):
+    Image.fromarray(picture(rng, 30, 40, 3)).save(tmp_path / "in.png")
+    done = run("convolve", "in.png", "-k", "resize:0.25", "-o", "out.png")
+    assert done.code == 2
+    assert "Write for example: -k resize:25%" in done.err
+
+
 def test_an_array_of_seven_channels(run, tmp_path, rng):
     array = rng.random((20, 30, 7))
     buffer = io.BytesIO()
