@@ -118,24 +118,46 @@ class TorchStep:
         self._network, options = inputs.network, inputs.options
         self._module = twins.torch_twin(inputs.network).to(memory_format=self._layout).train()
         self._terms = inputs.task.objective(tuple(inputs.network.graph.outputs))
-        parameters = dict(self._module.named_parameters()).values()
+        parameters = list(self._module.parameters())
+        matrices = [each for each in parameters if each.ndim == 4] if options.opt == "muon" else []
+        others = [each for each in parameters if all(each is not one for one in matrices)]
         groups = [
-            {"params": [each for each in parameters if each.ndim > 1], "weight_decay": options.weight_decay},
-            {"params": [each for each in parameters if each.ndim == 1], "weight_decay": 0.0},
+            {"params": [each for each in others if each.ndim > 1], "weight_decay": options.weight_decay},
+            {"params": [each for each in others if each.ndim == 1], "weight_decay": 0.0},
         ]
-        self._optimiser = torch.optim.AdamW(groups, lr=options.lr, fused=True)
+        self._optimisers = [torch.optim.AdamW(groups, lr=options.lr, fused=True)]
+        self._matrices = [(each, torch.nn.Parameter(each.detach().flatten(1))) for each in matrices]
+        if matrices:
+            self._optimisers.append(
+                torch.optim.Muon(
+                    [flat for _, flat in self._matrices],
+                    lr=options.lr,
+                    weight_decay=options.weight_decay,
+                    momentum=options.momentum,
+                    adjust_lr_fn="match_rms_adamw",
+                )
+            )
+
+    def _descend(self, rate: float) -> None:
+        """PyTorch's Muon takes matrices alone, so weights of convolutions go there and back."""
+        for matrix, flat in self._matrices:
+            flat.data, flat.grad = matrix.detach().flatten(1).clone(), matrix.grad.flatten(1)
+        for optimiser in self._optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
+        for matrix, flat in self._matrices:
+            matrix.data.copy_(flat.detach().view(matrix.shape))
 
     def __call__(self, x: Any, targets: Any, rate: float) -> float:
         """Make a step; returns the loss before it."""
         torch = self._torch
-        for group in self._optimiser.param_groups:
-            group["lr"] = rate
         given = torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))
         outputs = self._module.by_role(given.contiguous(memory_format=self._layout))
         loss = total_loss(torch, self._terms, outputs, targets)
-        self._optimiser.zero_grad(set_to_none=True)
+        self._module.zero_grad(set_to_none=True)
         loss.backward()
-        self._optimiser.step()
+        self._descend(rate)
         return float(loss.detach())
 
     def give_back(self) -> None:
