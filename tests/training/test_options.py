@@ -104,7 +104,9 @@ def test_momentum_suits_the_optimiser(opt, momentum):
     assert TrainOptions(dataset="d", opt=opt, momentum=0.0).settled(10).momentum == 0.0
 
 
-@pytest.mark.parametrize(("of", "opt", "batch"), [("images", "adamw", 64), ("pixels", "muon", 8)])
+@pytest.mark.parametrize(
+    ("of", "opt", "batch"), [("images", "adamw", 64), ("pixels", "muon", 8), ("box", "muon", 16)]
+)
 def test_the_optimiser_suits_the_targets(of, opt, batch):
     settled = TrainOptions(dataset="d").settled(10_000, of=of)
     assert (settled.opt, settled.batch_size) == (opt, batch)
