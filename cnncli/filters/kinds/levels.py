@@ -1,5 +1,6 @@
 """Levels: each pixel's value is mapped by itself, by a curve that may depend on all values of the picture."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.float64]
 Curve = Callable[[Numbers], Numbers]
 _BINS = 1 << 16  # of a histogram of floats
+_BLOCK = 1 << 17  # samples that are mapped at a time, so that what is between stays in a cache
 
 
 @record(eq=False)
@@ -57,7 +59,8 @@ class Values:
 class Levels(Filter):
     """Base class of filters that map each pixel by itself."""
 
-    by_all = False  # the curve depends on all values
+    by_all = False  # the curve depends on all values …
+    by_ends = False  # … but only on the smallest and the largest
 
     @property
     def from_whole(self) -> bool:  # type: ignore[override]
@@ -87,7 +90,7 @@ class Levels(Filter):
 
     def loops(self, plan: Plan) -> tuple[str, ...]:
         """Those of integers: levels are counted, and looked up."""
-        return ("level_counts", "level_table") if self.by_all else ("level_table",)
+        return ("level_counts", "level_table") if self.by_all and not self.by_ends else ("level_table",)
 
     def run(
         self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
@@ -104,8 +107,13 @@ class Levels(Filter):
 
     def respond(self, values: Floats, seen: Floats, white: float) -> Floats:
         """Map values (H, W, C) by the curve of the colours that are seen, (N, C)."""
-        found = values_of(seen, white)
-        return np.asarray(self.curve(found)(np.asarray(values, np.float64)), np.float32)
+        curve = self.curve(values_of(seen, white, counted=not self.by_ends))
+        responses = np.empty(values.shape, np.float32)
+        rows = max(1, _BLOCK // max(1, values[:1].size))
+        for start in range(0, len(values), rows):
+            block = slice(start, start + rows)
+            responses[block] = curve(values[block].astype(np.float64))
+        return responses
 
     def spell_out(self, patch: Patch, white: float = 1.0) -> tuple[list[str], float]:
         """The pixel, by the curve of the patch."""
@@ -114,8 +122,12 @@ class Levels(Filter):
         return [self.told(found, here)], float(self.curve(found)(np.array([here]))[0])
 
 
-def values_of(pixels: NDArray[Any], white: float, *, threads: int = 1) -> Values:
-    """The values of pixels of any shape and type, without NaN and infinities."""
+def values_of(pixels: NDArray[Any], white: float, *, threads: int = 1, counted: bool = True) -> Values:
+    """The finite values of pixels of any shape and type; without ``counted`` their ends alone."""
+    if not counted and pixels.size:
+        outer = float(pixels.min()), float(pixels.max())
+        if math.isfinite(outer[0]) and math.isfinite(outer[1]):
+            return Values(np.zeros(1), np.zeros(1), outer, white)
     if pixels.dtype.kind == "u":
         counts = counts_of(pixels, threads=threads)[: int(white) + 1].astype(np.float64)
         levels = np.arange(counts.size, dtype=np.float64)
@@ -147,7 +159,8 @@ def run_levels(filter: Levels, surface: Surface, *, threads: int) -> int:
         return store_responses(filter.respond(values, seen, surface.full_scale), surface)
     src = as_rgb(surface.src, threads=threads)
     pixels = src[every(surface.ymap, surface.stride[1])][:, every(surface.xmap, surface.stride[0])]
-    found = values_of(pixels if filter.by_all else src[:0, 0], surface.full_scale, threads=threads)
+    seen = pixels if filter.by_all else src[:0, 0]
+    found = values_of(seen, surface.full_scale, threads=threads, counted=not filter.by_ends)
     levels = np.arange(int(surface.full_scale) + 1, dtype=np.float64)
     responses = filter.curve(found)(levels).astype(np.float32)
     mapping = Mapped(absolute=surface.absolute, scale=surface.scale, bias=surface.bias)
@@ -288,7 +301,13 @@ class Normalize(Levels):
 
     by_all = True
     clips = True
+
     explained = "All values are stretched so that the smallest becomes black and the largest white."
+
+    @property
+    def by_ends(self) -> bool:  # type: ignore[override]
+        """Whether nothing is clipped, so that no value needs to be counted."""
+        return self.cutoff == 0
 
     def ends(self, values: Values) -> tuple[float, float]:
         """The values that become black and white."""
