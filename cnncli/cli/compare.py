@@ -24,7 +24,7 @@ from cnncli.cli.streams import write_line
 from cnncli.core.threads import thread_count
 from cnncli.errors import CnncliError
 from cnncli.files.faults import in_unicode, shown
-from cnncli.filters.similarity import Scale, Similarity, Window, compare
+from cnncli.filters.similarity import Scale, Similarity, Window, compare, psnr_of
 from cnncli.images.decoding_limits import DEFAULT_MAX_PIXELS
 from cnncli.images.encode import encode_picture
 from cnncli.images.formats import READ_SUFFIXES, format_for
@@ -248,7 +248,7 @@ def _together(found: Sequence[Similarity], white: float) -> Similarity:
         largest=float(np.max([each.largest for each in found])),
         differing=float(np.mean([each.differing for each in found])),
         ssim=float(np.mean(similar)) if len(similar) == len(found) else None,
-        psnr=math.inf if mse == 0 else 10 * math.log10(white**2 / mse),
+        psnr=psnr_of(mse, white),
     )
 
 
@@ -302,7 +302,7 @@ def _shown(name: str, value: float | None) -> str:
     if value is None:
         return "none: a side is shorter than its window"
     if name == "psnr":
-        return f"{value:.2f} dB" if math.isfinite(value) else "infinite: they are the same"
+        return "infinite: they are the same" if value == math.inf else f"{value:.2f} dB"
     if name == "differing":
         return f"{value:.2%} of the pixels"
     return f"{value:.6f}" if name == "ssim" else f"{value:.6g}"

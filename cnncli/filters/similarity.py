@@ -121,8 +121,15 @@ def compare(
         largest=float(np.max([each[2] for each in found])),
         differing=differing / (height * width),
         ssim=similar / inside if min(height, width) > 2 * reach else None,
-        psnr=math.inf if mse == 0 else 10 * math.log10(scale.white**2 / mse),
+        psnr=psnr_of(mse, scale.white),
     )
+
+
+def psnr_of(mse: float, white: float) -> float:
+    """Decibels of a mean squared error: infinite without one, minus infinity of an infinite one, else NaN."""
+    if mse == 0:
+        return math.inf
+    return -math.inf if mse == math.inf else 10 * math.log10(white**2 / mse)
 
 
 _Sums = tuple[float, float, float, float, float]
@@ -152,7 +159,8 @@ def _of_parts(
             above, below = min(reach, top), min(reach, band.height - bottom)
             seen = slice(top - above - band.top, bottom + below - band.top)
             x, y = (_numbers(each[seen], scale) for each in (band.first, band.second))
-            parts[number] = _part(x, y, (above, below), scale.white, window)
+            with np.errstate(invalid="ignore"):  # of infinities, which give NaN
+                parts[number] = _part(x, y, (above, below), scale.white, window)
 
     spread(work, len(tops), max(1, min(threads, len(tops))))
     return parts

@@ -46,6 +46,19 @@ def test_the_same_is_the_same(run, pair):
     assert "infinite" in run("compare", "a.png", "a.png").out.decode()
 
 
+@pytest.mark.parametrize(("value", "psnr"), [(np.nan, "nan dB"), (np.inf, "-inf dB")])
+def test_what_is_no_finite_number_is_not_the_same(run, value, psnr):
+    first = np.arange(400, dtype=np.float32).reshape(20, 20)
+    second = first.copy()
+    second[3, 3] = value
+    np.save("a.npy", first)
+    np.save("b.npy", second)
+    done = run("compare", "a.npy", "b.npy", "--min", "psnr=-1000")
+    assert done.code == 1
+    assert f"PSNR      {psnr}" in done.out.decode()
+    assert "the same" not in done.out.decode() + done.err
+
+
 @pytest.mark.parametrize(
     ("limit", "code"),
     [
