@@ -132,8 +132,9 @@ class Filter:
     spec : str
         The SPEC with all parameters, as ``cnncli kernels`` shows it: ``gaussian:sigma=2,size=13``.
     signed : bool or None
-        True: responses of either sign (derivatives). False: responses from zero up (magnitudes,
-        edge maps). None: as signed as the input (blurs, sharpening).
+        True: responses of either sign (derivatives). False: responses from zero up (magnitudes, edge
+        maps, levels), or around another level than zero (sums). None: as signed as the input (blurs,
+        sharpening).
     gray : bool
         True for detectors, which filter luma unless ``--color`` is given.
     span : float or None

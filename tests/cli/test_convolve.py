@@ -233,6 +233,28 @@ def test_a_matrix_that_sums_to_nothing_is_shown_around_gray(run, photo):
         near(Image.open("b.png"), shown)
 
 
+@pytest.mark.parametrize(
+    ("behind", "shown"),
+    [
+        ("normalize", lambda seen, image: (seen - seen.min()) * 255 / (seen.max() - seen.min())),
+        ("gamma:2", lambda seen, image: 255 * (np.maximum(seen, 0) / 255) ** 0.5),
+        ("invert", lambda seen, image: 255 - seen),
+        ("difference:a.png", lambda seen, image: np.abs(seen - image)),
+        ("add:a.png", lambda seen, image: seen + image),
+        ("add:0.5", lambda seen, image: seen + 127.5),
+        ("blend:0.75:a.png", lambda seen, image: 0.25 * seen + 0.75 * image),
+        ("multiply:0.5", lambda seen, image: seen / 4 + 128),
+        ("darken:a.png", lambda seen, image: np.minimum(seen, image) / 2 + 128),
+    ],
+)
+def test_levels_and_sums_behind_signed_responses_are_not_shown_around_gray(run, photo, behind, shown):
+    image = photo("a.png").astype(np.float64)
+    seen = oracle(image, np.array([[0, -1, 0], [-1, 4, -1], [0, -1, 0]]))
+    done = run("convolve", "a.png", "-k", "0 -1 0; -1 4 -1; 0 -1 0", "-k", behind, "-o", "b.png")
+    assert done.code == 0
+    near(Image.open("b.png"), shown(seen, image))
+
+
 def test_small_shares_and_meant_clipping_are_not_warned_of(run, photo):
     pixels = np.full((100, 100), 100, np.uint8)
     for count, warned in ((0, False), (99, False), (100, True), (500, True)):

@@ -280,7 +280,7 @@ def clahe(*, clip: float = 2.0, tiles: int = 8, tiles_y: int | None = None) -> F
     """Make an equalization by tiles."""
     down = tiles if tiles_y is None else tiles_y
     spec = spec_of("clahe", clip=clip, tiles=tiles, **({} if down == tiles else {"tiles_y": down}))
-    return Clahe(name="clahe", spec=spec, clips=True, tiles=(tiles, down), clip=clip)
+    return Clahe(name="clahe", spec=spec, signed=False, clips=True, tiles=(tiles, down), clip=clip)
 
 
 CLAHE = Entry(

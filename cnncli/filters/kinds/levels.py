@@ -400,12 +400,12 @@ class Equalize(Levels):
 
 def invert() -> Filter:
     """Make the inversion of all levels."""
-    return Invert(name="invert", spec="invert")
+    return Invert(name="invert", spec="invert", signed=False)
 
 
 def gamma(*, gamma: float = 2.2) -> Filter:
     """Make a gamma correction."""
-    return Gamma(name="gamma", spec=spec_of("gamma", gamma=gamma), gamma=gamma)
+    return Gamma(name="gamma", spec=spec_of("gamma", gamma=gamma), signed=False, gamma=gamma)
 
 
 def gray() -> Filter:
@@ -415,12 +415,13 @@ def gray() -> Filter:
 
 def normalize(*, cutoff: float = 0.0) -> Filter:
     """Make a stretch of all levels."""
-    return Normalize(name="normalize", spec=spec_of("normalize", cutoff=cutoff), cutoff=cutoff, clips=True)
+    spec = spec_of("normalize", cutoff=cutoff)
+    return Normalize(name="normalize", spec=spec, signed=False, cutoff=cutoff, clips=True)
 
 
 def equalize() -> Filter:
     """Make the equalization of a histogram."""
-    return Equalize(name="equalize", spec="equalize", clips=True)
+    return Equalize(name="equalize", spec="equalize", signed=False, clips=True)
 
 
 INVERT = Entry(

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 Operation = Literal["add", "subtract", "difference", "multiply", "screen", "darken", "lighten", "blend"]
 
+#: Operations whose results lie around 0 where the first picture's values do.
+_KEEPS_SIGN = ("multiply", "darken")
 _BLOCK_BYTES = 1 << 19  # of a picture at a time, so that what is between its values stays in a cache
 _LEVEL = 0.5
 
@@ -514,7 +516,10 @@ def _build(
     shared: dict[str, Any] = {"share": share} if operation == "blend" else {}
     level = _LEVEL if level is None else level
     spec = spec_of(operation, **shared, **({"picture": picture} if picture else {"level": level}))
-    return Pair(name=operation, spec=spec, operation=operation, level=level, picture=picture, **shared)
+    signed = None if operation in _KEEPS_SIGN else False
+    return Pair(
+        name=operation, spec=spec, signed=signed, operation=operation, level=level, picture=picture, **shared
+    )
 
 
 _SHARE = Parameter(name="share", meaning="of the second picture, as 0.3 or 30%", default="0.5", low=0, high=1)
