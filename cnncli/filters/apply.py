@@ -315,6 +315,7 @@ class _Run:
         from cnncli.filters.opacity import CoveredFrame
 
         cover = np.asarray(opacity / np.float32(self.source.white), np.float32)
+        cover = np.where(np.isnan(cover), np.float32(0), cover)
         values = np.asarray(color, np.float32)
         if luma:
             values = np.asarray(values @ np.array(luma, np.float32)[:, None], np.float32)
@@ -346,11 +347,16 @@ class _Run:
         surface = self.surface(filter, pixels, None, last=last)
         if white is not None:
             surface = replace(surface, fill=white)
-        extent, (x, y) = footprint(filter, self.options)
-        one = np.zeros((extent[1], extent[0]))
-        one[y, x] = 1
-        run_direct(one, surface, dilation=1, threads=self.threads)
-        return np.asarray(surface.out, np.float32)
+        # One cell, not a kernel of zeros around it: zero times NaN, which borders may hold, is NaN.
+        xmap, ymap = (
+            places[before : len(places) - (size - 1 - before)]
+            for places, size, before in zip(
+                (surface.xmap, surface.ymap), *footprint(filter, self.options), strict=True
+            )
+        )
+        middle = replace(surface, xmap=xmap, ymap=ymap)
+        run_direct(np.ones((1, 1)), middle, dilation=1, threads=self.threads)
+        return np.asarray(middle.out, np.float32)
 
     def surface(
         self,
