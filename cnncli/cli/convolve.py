@@ -43,6 +43,7 @@ from cnncli.errors import CnncliError
 from cnncli.files.atomic import drafted
 from cnncli.files.faults import in_unicode, shown
 from cnncli.filters.apply import Applied, Depth, apply_filters
+from cnncli.filters.model import Filter
 from cnncli.images.decoding_limits import with_memory_retry
 from cnncli.images.encode import KEEPS_FOUR_BYTES, check_frames, encode_with_losses
 from cnncli.images.formats import READ_SUFFIXES
@@ -377,27 +378,34 @@ def _applied(
     """The filtered frames."""
     source, target = depths
 
-    def filtered(frame: Pixels) -> Applied:
+    def filtered(frame: Pixels, filters: Sequence[Filter] = task.filters) -> Applied:
         how: dict[str, Any] = {"alpha": picture.alpha, "source": source, "target": target, "rgbx": rgbx}
         if task.part is None:
-            return apply_filters(frame, task.filters, task.options, threads=threads, **how)
+            return apply_filters(frame, filters, task.options, threads=threads, **how)
         from cnncli.filters.area import apply_in_area
 
-        return apply_in_area(frame, task.filters, task.options, task.part, threads=threads, **how)
+        return apply_in_area(frame, filters, task.options, task.part, threads=threads, **how)
 
     # Where colours are weighed together, channels that are no colours are filtered each by itself.
     alone = has_bands(picture) and any(filter.weighs_colors for filter in task.filters)
     alone = alone and not (task.part and task.part.channels)
     try:
         check_sizes(task, [frame.shape for frame in picture.frames])
-        return [_each_channel(frame, filtered) if alone else filtered(frame) for frame in picture.frames]
+        if not alone:
+            return [filtered(frame) for frame in picture.frames]
+        return [_each_channel(frame, task.filters, filtered) for frame in picture.frames]
     except CnncliError as error:  # an option that does not fit the size of this image
         raise UsageError(f"{called(job.source)}: {error.message}", error.hint) from error
 
 
-def _each_channel(frame: Pixels, filtered: Callable[[Pixels], Applied]) -> Applied:
-    """A frame filtered channel by channel."""
-    parts = [filtered(np.ascontiguousarray(frame[..., at : at + 1])) for at in range(frame.shape[2])]
+def _each_channel(
+    frame: Pixels, filters: Sequence[Filter], filtered: Callable[[Pixels, Sequence[Filter]], Applied]
+) -> Applied:
+    """A frame filtered channel by channel, each with its own of a second picture."""
+    parts = []
+    for at in range(frame.shape[2]):
+        own = [filter.of_channel(at, frame.shape[2]) for filter in filters]
+        parts.append(filtered(np.ascontiguousarray(frame[..., at : at + 1]), own))
     pixels = np.concatenate([part.pixels for part in parts], axis=2)
     return replace(parts[0], pixels=pixels, clipped=sum(part.clipped for part in parts) / len(parts))
 

@@ -114,6 +114,7 @@ def _convolved(
     try:
         check_sizes(task, [shape])
         size = filters.stages()[-1].result
+        filters.check_channels()
     except CnncliError as error:  # an option that does not fit the size of this image
         raise UsageError(f"{called(job.source)}: {error.message}", error.hint) from error
     if job.size is not None:

@@ -79,6 +79,11 @@ class BandedFilters:
         colors = self.shape[2] - self.alpha
         return 1 if luma_weights(self.filters, self.options, colors) else colors
 
+    def check_channels(self) -> None:
+        """Refuse a filter that does not fit the picture's colours and opacity, with a `CnncliError`."""
+        for filter in self.filters:
+            filter.check_channels(self.colors, alpha=self.alpha)
+
     def stages(self) -> tuple[Stage, ...]:
         """The chain's filters with their sizes.
 

@@ -217,6 +217,9 @@ class Filter:
     def check_size(self, height: int, width: int) -> None:
         """Refuse a picture of a size that does not fit, with a `CnncliError`."""
 
+    def check_channels(self, colors: int, *, alpha: bool) -> None:
+        """Refuse a picture of so many colours, or one without opacity, that does not fit: a `CnncliError`."""
+
     def notes(self, source: "Depth") -> list[str]:
         """What has to be said where samples of a type and a full scale are filtered."""
         return []

@@ -153,6 +153,52 @@ def test_a_large_second_picture_of_one_that_lies_in_memory(run, rng, tmp_path, m
     assert not (tmp_path / "no.tif").exists()
 
 
+def test_what_does_not_fit_is_told_alike_in_bands(run, rng, tmp_path, monkeypatch, two_lines):
+    save(tmp_path / "a.tif", rng.integers(0, 256, (40, 30, 3)).astype(np.uint8))
+    save(tmp_path / "b.tif", rng.integers(0, 256, (40, 30, 5)).astype(np.uint8))
+    words = ("a.tif", "-k", "darken:b.tif", "-o", "no.tif")
+    for done in (run("convolve", *words), in_bands(run, monkeypatch, *words)):
+        assert "a.tif: darken: b.tif has 5 channels, the picture 3; expected as" in two_lines(done, 2)
+    assert not (tmp_path / "no.tif").exists()
+
+
+def test_each_of_many_channels_gets_its_own_of_the_second_picture(run, rng, tmp_path, two_lines):
+    one, other = rng.integers(0, 256, (2, 40, 30, 5)).astype(np.uint8)
+    save(tmp_path / "a.tif", one)
+    save(tmp_path / "b.tif", other)
+    save(tmp_path / "c.tif", other[..., :3])
+    words = ("-k", "clahe:3,4")  # which weighs colours, so that these are filtered one by one
+    assert run("convolve", "a.tif", *words, "-k", "difference:b.tif", "-o", "o.tif").code == 0
+    cv2 = pytest.importorskip("cv2")
+    equalize = cv2.createCLAHE(3, (4, 4)).apply
+    mapped = np.stack([equalize(np.ascontiguousarray(one[..., at])) for at in range(5)], axis=2)
+    want = np.abs(mapped.astype(int) - other)
+    assert np.array_equal(read_picture(tmp_path / "o.tif", bands=True).frames[0], want)
+    done = run("convolve", "a.tif", *words, "-k", "difference:c.tif", "-o", "no.tif")
+    assert "difference: c.tif has 3 channels, the picture 5; expected as many, or" in two_lines(done, 2)
+
+
+def test_bytes_of_a_large_second_picture_are_not_called_dark(run, rng, tmp_path, monkeypatch):
+    save(tmp_path / "a.tif", rng.integers(0, 65536, (40, 30, 1)).astype(np.uint16))
+    save(tmp_path / "b.tif", rng.integers(0, 256, (40, 30, 2)).astype(np.uint8), alpha=True)
+    assert in_bands(run, monkeypatch, "a.tif", "-k", "screen:b.tif", "-o", "o.tif").err == ""
+
+
+def test_opacity_that_is_nan_is_none_in_bands_too(run, rng, tmp_path, monkeypatch):
+    frame = rng.random((40, 30, 2)).astype(np.float32)
+    hidden = rng.random((40, 30)) < 0.2
+    np.save(tmp_path / "none.npy", np.where(hidden[..., None] & [False, True], 0, frame))
+    frame[hidden, 1] = np.nan
+    np.save(tmp_path / "a.npy", frame)
+    words = ("-k", "gaussian:1", "-k", "sobel", "-o")
+    assert run("convolve", "none.npy", *words, "want.npy").code == 0
+    assert run("convolve", "a.npy", *words, "whole.npy").code == 0
+    assert in_bands(run, monkeypatch, "a.npy", *words, "bands.npy").code == 0
+    want = np.load(tmp_path / "want.npy")
+    assert np.array_equal(np.load(tmp_path / "whole.npy"), want)
+    assert np.array_equal(np.load(tmp_path / "bands.npy"), want)
+
+
 def save(path, pixels, *, alpha=False):
     if path.suffix == ".npy":
         np.save(path, pixels)

@@ -234,7 +234,10 @@ class Pair(Filter):
         opened = self.opened()
         assert isinstance(opened, Pair)
         second = opened.second
-        if second is None or place >= colors or second.pixels.shape[2] != colors:
+        if second is None or place >= colors:
+            return opened
+        opened.check_channels(colors, alpha=True)
+        if second.pixels.shape[2] != colors:
             return opened
         return replace(opened, second=replace(second, channel=place))
 
@@ -250,12 +253,7 @@ class Pair(Filter):
         self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
     ) -> tuple[Plan, int]:
         """In floats; integers of one type as such where that gives the same."""
-        if self.makes_gaps:
-            raise CnncliError(
-                f"{self.name}: {self.picture} has missing data, and the picture has no way to mark them; "
-                "expected a picture with opacity, or with a value for missing data",
-                "Convert the picture to one with opacity, or fill in the missing data first.",
-            )
+        self.check_channels(surface.channels, alpha=False)
         here = self._over(surface)
         second = here.second
         if second is None or second.cover is not None:
@@ -351,17 +349,11 @@ class Pair(Filter):
 
     def _fitted(self, pixels: Pixels, channels: int) -> Pixels:
         """The second picture's colours, for so many of the first: as many, one for all, or their luma."""
-        second = self.second
-        assert second is not None
+        assert self.second is not None
         if pixels.shape[2] in (1, channels):
             return pixels
-        if channels == 1 and pixels.shape[2] == 3:
-            return np.asarray(pixels @ np.array(second.luma, np.float32)[:, None], np.float32)
-        raise CnncliError(
-            f"{self.name}: {second.name} has {pixels.shape[2]} channels, the picture {channels}; "
-            "expected as many, or one",
-            "Give a second picture with one channel.",
-        )
+        self.check_channels(channels, alpha=True)
+        return np.asarray(pixels @ np.array(self.second.luma, np.float32)[:, None], np.float32)
 
     def check_size(self, height: int, width: int) -> None:
         """Refuse a second picture of another size."""
@@ -372,6 +364,25 @@ class Pair(Filter):
             f"{self.name}: {self.second.name} is {columns} x {rows} pixels, the picture {width} x {height}; "
             "expected the same size",
             "Give a second picture of that size.",
+        )
+
+    def check_channels(self, colors: int, *, alpha: bool) -> None:
+        """Refuse a second picture whose colours do not fit, or whose missing data cannot be marked."""
+        if self.makes_gaps and not alpha:
+            raise CnncliError(
+                f"{self.name}: {self.picture} has missing data, and the picture has no way to mark them; "
+                "expected a picture with opacity, or with a value for missing data",
+                "Convert the picture to one with opacity, or fill in the missing data first.",
+            )
+        if self.second is None or self.second.channel is not None:
+            return
+        found = self.second.pixels.shape[2]
+        if found in (1, colors) or (found, colors) == (3, 1):
+            return
+        raise CnncliError(
+            f"{self.name}: {self.picture} has {found} channels, the picture {colors}; "
+            "expected as many, or one",
+            "Give a second picture with one channel.",
         )
 
     def _over(self, surface: Surface) -> "Pair":
@@ -448,7 +459,8 @@ def _second_in_bands(path: str, large: LargePicture, held: Held) -> Second:
     clear = picture.alpha and not facts.opaque
     cover = blank((height, width, 1), np.float32) if clear and not missing else None
     there = blank((height, width, 1), np.bool_) if clear and missing else None
-    return Second(path, colors, cover, there, facts.white, picture.metadata, facts.top, held)
+    top = facts.top if picture.dtype == np.uint16 else 0.0
+    return Second(path, colors, cover, there, facts.white, picture.metadata, top, held)
 
 
 def _read(path: str, max_pixels: int | None) -> Picture:
