@@ -384,6 +384,23 @@ LEVELS = np.dtype(
     align=True,
 )
 
+# Pixels of so many bytes to other places; steps may be negative.
+MOVES = np.dtype(
+    [
+        ("src", "i8"),  # the pixel that becomes the output's first …
+        ("src_row", "i8"),  # … and bytes from one to that of the output's next row …
+        ("src_column", "i8"),  # … and column
+        ("out", "i8"),
+        ("out_row", "i8"),
+        ("out_column", "i8"),
+        ("height", "i8"),
+        ("width", "i8"),
+        ("size", "i8"),  # bytes of a pixel, samples side by side
+    ],
+    align=True,
+)
+MOVED_ROWS = 64  # of the output: an item
+
 # Threshold of a map of ridges.
 MARKS = np.dtype([*TILES, ("level", "f4")], align=True)
 

@@ -88,6 +88,7 @@ LOOPS = {
     "morphology_u16": "cnncli.core.loops.morphology_u16",
     "morphology_u8": "cnncli.core.loops.morphology_u8",
     "mirror": "cnncli.core.loops.mirror",
+    "move_pixels": "cnncli.core.loops.move_pixels",
     "nearest": "cnncli.core.loops.nearest",
     "norm_backward": "cnncli.core.loops.norm_backward",
     "norm_forward": "cnncli.core.loops.norm_forward",

@@ -132,6 +132,21 @@ def _fetching(to_write):
 fetch_to_read, fetch_to_write = _fetching(False), _fetching(True)  # prefetch a range of bytes, valid or not
 
 
+def transposed(builder, rows):
+    """The columns of a square: as many vectors as each has lanes, of any type."""
+    rows, count, step = list(rows), len(rows), 1
+    while step < count:  # exchange one bit of the number of the row with that of the lane
+        lanes = range(count)
+        low = [count + lane - step if lane & step else lane for lane in lanes]
+        high = [count + lane if lane & step else lane + step for lane in lanes]
+        orders = [ir.Constant(ir.VectorType(I32, count), each) for each in (low, high)]
+        for first in (row for row in lanes if not row & step):
+            pair = rows[first], rows[first + step]
+            rows[first], rows[first + step] = (builder.shuffle_vector(*pair, order) for order in orders)
+        step *= 2
+    return rows
+
+
 @intrinsic
 def record(typing_context, address):
     """The record that a pointer points to."""

@@ -17,7 +17,6 @@ from cnncli.records import record, replace
 Pixels = NDArray[Any]
 Floats = NDArray[np.float64]
 
-_BLOCK = 64  # pixels a side that are transposed at once
 _ROWS_AT_ONCE = 64
 _TILE_FLOATS = 6144  # of the rows of a tile's source and result together, in vectors of one lane
 #: How far from its middle, in pixels of the smaller picture, a way to interpolate reaches.
@@ -48,22 +47,39 @@ def _store_moved(moved: Pixels, surface: Surface, threads: int) -> int:
 
 
 def _copy(moved: Pixels, out: Pixels, threads: int) -> None:
-    """Copy pixels between arrays of one shape and type; those of a transposed one in squares."""
-    height, width, channels = moved.shape
-    size = moved.itemsize * channels
-    if moved.strides[2] == moved.itemsize and out.strides[1:] == (size, out.itemsize):
-        kind = f"u{size}" if size in (1, 2, 4, 8) else f"V{size}"
-        moved, out = moved.view(kind)[..., 0], out.view(kind)[..., 0]
-    squares = abs(moved.strides[1]) > abs(moved.strides[0])
+    """Copy pixels between arrays of one shape and type."""
+    size = moved.itemsize * moved.shape[2]
+    if moved.strides[2] != moved.itemsize or out.strides[2] != out.itemsize:
+        for channel in range(moved.shape[2]):
+            _move(moved[..., channel], out[..., channel], moved.itemsize, threads)
+    elif moved.strides[1] == out.strides[1] == size:
+        _copy_rows(moved, out, threads)
+    else:
+        _move(moved[..., 0], out[..., 0], size, threads)
+
+
+def _copy_rows(moved: Pixels, out: Pixels, threads: int) -> None:
+    """Copy rows whose samples are dense."""
+    kind = f"V{moved.itemsize * moved.shape[2]}"
+    moved, out = moved.view(kind)[..., 0], out.view(kind)[..., 0]
 
     def work(worker: int, lo: int, hi: int) -> None:
-        for top in range(lo * _ROWS_AT_ONCE, min(hi * _ROWS_AT_ONCE, height), _ROWS_AT_ONCE):
-            rows = slice(top, min(top + _ROWS_AT_ONCE, height))
-            for left in range(0, width, _BLOCK if squares else width):
-                columns = slice(left, left + (_BLOCK if squares else width))
-                out[rows, columns] = moved[rows, columns]
+        rows = slice(lo * _ROWS_AT_ONCE, hi * _ROWS_AT_ONCE)
+        out[rows] = moved[rows]
 
-    spread(work, -(-height // _ROWS_AT_ONCE), threads)
+    spread(work, -(-len(moved) // _ROWS_AT_ONCE), threads)
+
+
+def _move(moved: Pixels, out: Pixels, size: int, threads: int) -> None:
+    """Move pixels of so many bytes, of which the arrays (H, W) hold the first samples."""
+    if moved.strides[0] < 0 and abs(moved.strides[0]) < abs(moved.strides[1]):
+        moved, out = moved[::-1], out[::-1]  # columns are read as they lie in memory
+    job = np.zeros(1, jobs.MOVES)
+    for name, array in (("src", moved), ("out", out)):
+        job[name] = array.ctypes.data
+        job[f"{name}_row"], job[f"{name}_column"] = array.strides
+    (job["height"], job["width"]), job["size"] = moved.shape, size
+    native.run("move_pixels", job, -(-len(moved) // jobs.MOVED_ROWS), threads=threads)
 
 
 @record(eq=False)

@@ -17,6 +17,7 @@ from cnncli.filters.kinds.morphology import Morphology, run_morphology
 from cnncli.filters.kinds.pair import Second
 from cnncli.filters.kinds.zero_crossings import run_zero_crossings, zero_crossings
 from cnncli.filters.model import PlacedKernels
+from cnncli.filters.moves import run_moved
 from cnncli.filters.spec import parse_spec
 from cnncli.records import replace
 
@@ -27,6 +28,21 @@ MORPHOLOGY = (
     "morph-gradient:9",
 )  # fmt: skip
 CROSSINGS = zero_crossings(sigma=0.6, threshold=0.01)
+
+
+def columns_of(pixels):
+    """The pixels, as many to a row as there were rows, transposed."""
+    height, width, channels = pixels.shape
+    return pixels.reshape(width, height, channels).swapaxes(0, 1)
+
+
+TURNS = {
+    "flop": lambda pixels: pixels[:, ::-1],
+    "half": lambda pixels: pixels[::-1, ::-1],
+    "transpose": columns_of,
+    "right": lambda pixels: columns_of(pixels)[:, ::-1],
+    "left": lambda pixels: columns_of(pixels)[::-1],
+}
 
 
 def ways():
@@ -53,7 +69,14 @@ def ways():
         found[spec] = (parse_spec(spec), 1, run_pixels)
     for operation in ("add", "multiply", "blend"):
         found[operation] = (parse_spec(f"{operation}:other"), 1, run_pixels)
+    for name in TURNS:
+        found[name] = (name, 1, run_turn)
     return found
+
+
+def run_turn(name, surface, *, threads):
+    """The pixels in another order, in a picture of the same size."""
+    return run_moved(surface, TURNS[name], threads=threads)
 
 
 def run_pixels(filter, surface, *, threads):

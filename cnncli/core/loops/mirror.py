@@ -13,7 +13,6 @@ from cnncli.core import nn_jobs
 from cnncli.core.loops.gemm import BLOCK, BLOCK_BYTES
 from cnncli.core.loops.rows import inline
 from cnncli.core.simd import (
-    I32,
     LANES,
     VECTOR,
     load_f32,
@@ -22,6 +21,7 @@ from cnncli.core.simd import (
     record,
     store_f32,
     stored,
+    transposed,
 )
 
 JOB = nn_jobs.MIRROR
@@ -35,17 +35,7 @@ def transpose(typing_context, src, dst):
         src, dst = args
         lines = [ir.Constant(ir.IntType(64), line * BLOCK_BYTES) for line in range(LANES)]
         rows = [loaded(builder, builder.add(src, line), VECTOR, 4) for line in lines]
-        step = 1
-        while step < LANES:  # exchange one bit of the number of the row with that of the lane
-            lanes = range(LANES)
-            low = [LANES + lane - step if lane & step else lane for lane in lanes]
-            high = [LANES + lane if lane & step else lane + step for lane in lanes]
-            orders = [ir.Constant(ir.VectorType(I32, LANES), each) for each in (low, high)]
-            for first in (row for row in lanes if not row & step):
-                pair = rows[first], rows[first + step]
-                rows[first], rows[first + step] = (builder.shuffle_vector(*pair, order) for order in orders)
-            step *= 2
-        for row, line in zip(rows, lines, strict=True):
+        for row, line in zip(transposed(builder, rows), lines, strict=True):
             stored(builder, builder.add(dst, line), row, 4)
         return context.get_dummy_value()
 

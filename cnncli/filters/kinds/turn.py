@@ -68,6 +68,10 @@ class Turn(Move):
         """``copy``."""
         return Plan("copy", "rows become columns" if self.transposed else "")
 
+    def loops(self, plan: Plan) -> tuple[str, ...]:
+        """None for rows that stay as they are."""
+        return ("move_pixels",) if self.transposed or self.mirrored else ()
+
     def turned(self, pixels: Pixels) -> Pixels:
         """A view of pixels (H, W, …)."""
         if self.transposed:

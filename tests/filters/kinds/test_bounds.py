@@ -16,6 +16,7 @@ GUARDED = "import runpy; runpy.run_module('guarded_windows', run_name='__main__'
         ("median-13", "median-15", "bilateral"),
         ("canny", "zero-crossings"),
         ("clahe", "add", "multiply", "blend", "gamma:2", "equalize"),
+        ("flop", "half", "transpose", "right", "left"),
         ("erode:3", "dilate:5", "erode:15", "dilate:disk:4"),
         ("erode:line:9:30", "open:5", "tophat:disk:3", "morph-gradient:9"),
     ],

@@ -10,6 +10,7 @@ from scipy import ndimage
 from surfaces import DTYPES, random_image
 
 from cnncli.errors import CnncliError
+from cnncli.filters import moves
 from cnncli.filters.apply import Depth, apply_filters
 from cnncli.filters.options import Options
 from cnncli.filters.rgbx import as_rgbx
@@ -241,6 +242,37 @@ def test_quarter_turns_and_reversals(rng, dtype, channels):
         ("flop", image[:, ::-1]), ("flip:both", image[::-1, ::-1]), ("transpose", image.swapaxes(0, 1)),
     ):  # fmt: skip
         np.testing.assert_array_equal(applied(image, spec), want)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_turns_of_all_sizes_keep_all_bits(rng, dtype, channels):
+    for shape in ((1, 1), (1, 200), (200, 1), (15, 17), (16, 64), (33, 65), (129, 63)):
+        whole = rng.integers(0, 256, (*shape, channels * np.dtype(dtype).itemsize), np.uint8).view(dtype)
+        wide = np.full((shape[0], 2 * shape[1], channels + 1), 7, dtype)
+        apart = wide[:, ::2, :channels]  # pixels with others between them
+        apart[...] = whole
+        for image in (whole, apart):
+            for spec, want in (
+                ("flop", np.fliplr(whole)), ("transpose", whole.transpose(1, 0, 2)),
+                ("rotate:90", np.rot90(whole, -1)), ("rotate:180", np.rot90(whole, 2)),
+                ("rotate:270", np.rot90(whole)),
+            ):  # fmt: skip
+                found = np.ascontiguousarray(applied(image, spec))
+                np.testing.assert_array_equal(found.view(np.uint8), np.ascontiguousarray(want).view(np.uint8))
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_moves_between_pixels_that_are_not_dense(rng, transposed):
+    """Of sources and outputs in which something else lies between pixels or samples."""
+    for step, skip in ((1, 2), (2, 1), (2, 2)):
+        source = rng.integers(0, 256, (70, 70 * step, 3 * skip), np.uint8)[:, ::step, ::skip]
+        room = np.full((70, 70 * step, 3 * skip), 9, np.uint8)
+        moved = (source.swapaxes(0, 1) if transposed else source)[:, ::-1]
+        want = room.copy()
+        want[:, ::step, ::skip] = moved
+        moves._copy(moved, room[:, ::step, ::skip], 2)
+        np.testing.assert_array_equal(room, want)
 
 
 @pytest.mark.parametrize(("spec", "order"), [("rotate:30", 1), ("rotate:-75.5", 1), ("rotate:30:nearest", 0)])
