@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
 from cnncli.images.encode import encode_picture
@@ -59,3 +60,13 @@ def test_what_was_left_out_is_said_and_quiet_keeps_silent(run, tmp_path):
     assert done.err == "note: in.ppm: 8 bytes after the end of the image left out\n"
     assert run("convolve", "in.ppm", "-k", "identity", "-o", "out.ppm", "--quiet").err == ""
     assert (tmp_path / "out.ppm").read_bytes() == image
+
+
+@pytest.mark.parametrize("kernel", ["erode", "open", "median:3"])
+def test_a_channel_of_what_is_seen_does_not_darken_beside_transparent_pixels(run, rng, kernel):
+    frame = np.full((21, 22, 4), 200, np.uint8)
+    frame[..., 3] = np.where(rng.random((21, 22)) < 0.3, 255, 0)
+    Image.fromarray(frame).save("a.png")
+    assert run("convolve", "a.png", "-k", kernel, "--channels", "r", "-o", "b.png").code == 0
+    found = np.asarray(Image.open("b.png"))
+    assert np.array_equal(found[frame[..., 3] > 0], frame[frame[..., 3] > 0])

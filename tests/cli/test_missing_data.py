@@ -62,6 +62,32 @@ def test_a_blur_sees_only_data_and_keeps_the_rest(tmp_path, run, dtype, missing)
     np.testing.assert_allclose(result[there], sums[there] / weights[there], rtol=close)
 
 
+@pytest.mark.parametrize("kind", ["erode", "dilate", "open", "close"])
+def test_missing_data_do_not_grow_with_shapes(tmp_path, run, kind):
+    heights, there = ground()
+    written(tmp_path / "in.tif", np.where(there, heights, np.float32(-9999)), "-9999")
+    assert run("convolve", "in.tif", "-k", f"{kind}:square:3", "-o", "out.tif").code == 0
+    want = heights
+    for smallest in {"open": (True, False), "close": (False, True)}.get(kind, (kind == "erode",)):
+        find, unseen = (ndimage.minimum_filter, np.inf) if smallest else (ndimage.maximum_filter, -np.inf)
+        want = find(np.where(there, want, unseen), 3, mode="constant", cval=unseen)
+    np.testing.assert_array_equal(read_raw(tmp_path / "out.tif"), np.where(there, want, np.float32(-9999)))
+
+
+def test_a_median_of_few_data_is_one_of_them(tmp_path, run):
+    heights, _ = ground()
+    there = np.random.default_rng(1).random(heights.shape) < 0.3
+    written(tmp_path / "in.tif", np.where(there, heights, np.float32(-9999)), "-9999")
+    assert run("convolve", "in.tif", "-k", "median:3", "-o", "out.tif").code == 0
+    result = read_raw(tmp_path / "out.tif")
+    np.testing.assert_array_equal(result == -9999, ~there)
+    for y, x in np.argwhere(there & (np.arange(WIDTH) > 0) & (np.arange(HEIGHT) > 0)[:, None]):
+        part = slice(y - 1, y + 2), slice(x - 1, x + 2)
+        seen = np.sort(heights[part][there[part]])
+        if y < HEIGHT - 1 and x < WIDTH - 1:
+            assert result[y, x] in seen[(seen.size - 1) // 2 : seen.size // 2 + 1]
+
+
 def test_what_either_of_two_pictures_misses_their_difference_misses(tmp_path, run, two_lines):
     one, there = ground()
     other, known = one[::-1] + 50, there[:, ::-1]

@@ -55,8 +55,12 @@ class Median(Windowed):
         return plan, run_median(self, surface, threads=threads)
 
     def with_opacity(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
-        """The median weighted by opacity, always an existing colour; opacity has its own median."""
-        after = frame.filtered_cover(self)
+        """The median weighted by opacity, always an existing colour; opacity has its own median.
+
+        A mask of data that are there stays, however few of them a window holds.
+        """
+        masked = frame.run.options.masked
+        after = frame.unchanged_cover(self) if masked else frame.filtered_cover(self)
         # In integer steps that also represent 8 and 16 bits.
         weights = np.ceil(np.clip(frame.cover, 0, 1) * np.float32(_OPAQUE) - np.float32(0.01))
         surface = replace(frame, cover=np.maximum(weights, 0)).interleaved(self, opaque=_OPAQUE)

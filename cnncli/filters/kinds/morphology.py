@@ -95,10 +95,16 @@ class Morphology(Filter):
         )
 
     def with_opacity(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
-        """Transparent pixels do not count; opacity is eroded and dilated too, but stays with differences."""
+        """Transparent pixels do not count; opacity is eroded and dilated too, but stays with differences.
+
+        A mask of data that are there is no shape with edges that move: it stays where anything is seen.
+        """
         color = np.where(frame.cover > 0, frame.color, np.float32(np.nan))
         if self.operation not in _DIFFERENCES:
-            return self._moved(frame, color, self.operation)
+            found, after = self._moved(frame, color, self.operation)
+            if not frame.run.options.masked:
+                return found, after
+            return found, np.asarray(~np.isnan(found).all(axis=2, keepdims=True), np.float32)
         after = frame.unchanged_cover(self)
         if self.operation == "morph-gradient":
             high, low = (self._moved(frame, color, each)[0] for each in ("dilate", "erode"))
@@ -122,7 +128,8 @@ class Morphology(Filter):
         spare = self.reach - moved.reach
         if spare:
             surface = _trimmed(surface, (spare, spare))
-        covered: Covered = "kept" if self.operation in _DIFFERENCES else "filtered"
+        stays = self.operation in _DIFFERENCES or frame.run.options.masked
+        covered: Covered = "kept" if stays else "filtered"
         run_morphology(moved, surface, threads=frame.run.threads, covered=covered)
         found = np.asarray(surface.out, np.float32)
         return found[..., :-1], found[..., -1:]
