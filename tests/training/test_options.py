@@ -106,7 +106,7 @@ def test_momentum_suits_the_optimiser(opt, momentum):
 
 @pytest.mark.parametrize(
     ("of", "opt", "batch"),
-    [("images", "adamw", 64), ("pixels", "muon", 8), ("box", "muon", 16), ("boxes", "muon", 16)],
+    [("images", "adamw", 64), ("pixels", "muon", 8), ("box", "adamw", 16), ("boxes", "muon", 16)],
 )
 def test_the_optimiser_suits_the_targets(of, opt, batch):
     settled = TrainOptions(dataset="d").settled(10_000, of=of)

@@ -59,7 +59,7 @@ class Settings:
         "--opt",
         help=(
             "Optimiser: adamw, adam, sgd, rmsprop, or muon, which is adamw but for convolutions."
-            "  [default: adamw; muon for masks and boxes]"
+            "  [default: adamw; muon for masks and detection]"
         ),
         metavar="NAME",
     )
