@@ -53,11 +53,29 @@ def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: in
             return _run_direct_bytes(*numbers, rgb, extent, dilation=dilation, threads=threads)
 
         return run_on_rgb(run_bytes, surface, threads=threads)
-    job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=np.float32, unit=_row_chunk())
-    rows, _, columns = _set_row_taps(job, weights[None], dilation)
-    offsets = dilation * (rows * surface.src.strides[0] + 4 * columns * surface.channels)
-    job.point("source_offsets", offsets.astype(np.intp))
-    return _run("direct", job, threads, rows=processor()[3].tap_rows + rows_read(job))
+
+    def run(*, sharing: bool) -> int:
+        job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=np.float32, unit=_row_chunk())
+        rows, _, columns = _set_row_taps(job, weights[None], dilation, sharing=sharing)
+        offsets = dilation * (rows * surface.src.strides[0] + 4 * columns * surface.channels)
+        job.point("source_offsets", offsets.astype(np.intp))
+        return _run("direct", job, threads, rows=processor()[3].tap_rows + rows_read(job))
+
+    clipped = run(sharing=True)
+    if clipped and _has_gaps(weights) and not _is_finite(surface):
+        return run(sharing=False)
+    return clipped
+
+
+def _has_gaps(weights: Weights) -> bool:
+    """Whether rows that share a load may multiply it by a weight of 0: what is not finite becomes NaN."""
+    some = weights != 0
+    return bool((some.any(axis=0) & ~some.all(axis=0)).any())
+
+
+def _is_finite(surface: Surface) -> bool:
+    """Whether all values that a window can read are finite."""
+    return bool(np.isfinite(surface.src).all() and np.isfinite(surface.fill))
 
 
 def _row_chunk() -> int:
@@ -275,15 +293,16 @@ def integer_kernels(kernels: Sequence[Weights]) -> Sequence[Weights]:
 
 
 def _set_row_taps(
-    job: TileJob, kernels: Weights, dilation: int, *, plane: int = 0
+    job: TileJob, kernels: Weights, dilation: int, *, plane: int = 0, sharing: bool = True
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """Set the taps of a sum over kernels (count, kh, kw), each over its own plane of rows, for `jobs._ROWS`.
 
     Every output sample sums its taps in the same order, rows first, in each of the rows that share their
-    loads. Returns the row, kernel and column of each tap.
+    loads, where ``sharing`` allows it: then 0 times what another row reads is added. Returns the row, kernel
+    and column of each tap.
     """
     surface, target = job.surface, processor()[3]
-    step = target.tap_rows if dilation == 1 and surface.stride[1] == 1 else 1
+    step = target.tap_rows if sharing and dilation == 1 and surface.stride[1] == 1 else 1
     by_row = kernels.transpose(1, 0, 2)
     height = len(by_row)
     weights = np.zeros((height + step - 1, *by_row.shape[1:], target.tap_rows))

@@ -60,6 +60,13 @@ def test_every_kind(rng, spec, dtype, channels):
     assert same(frame, [spec]) > 1
 
 
+@pytest.mark.parametrize("height", [5, 6, 7])
+def test_values_that_are_no_numbers(rng, height):
+    frame = random_image(rng, (131, 97, 1))
+    frame[rng.random(frame.shape) < 0.01] = np.nan
+    assert same(frame, ["0 1 0; 1 -4 1; 0 1 0"], height=height) > 1
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("dtype", DEPTHS)
 @pytest.mark.parametrize("width", [60, 200, 420])

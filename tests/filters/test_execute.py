@@ -346,6 +346,29 @@ def test_what_is_not_finite_stays_within_its_windows(rng, way, value, shape):
         assert not np.isfinite(out[touched]).any()
 
 
+GAPS = {
+    "cross": [[0, 1, 0], [1, -4, 1], [0, 1, 0]],
+    "diagonal": [[1, 0, 0], [0, 0, 0], [0, 0, 2]],
+    "ring": [[1, 2, 1], [2, 0, 2], [1, 2, 1]],
+    "column": [[1], [0], [0], [3]],
+}
+
+
+@pytest.mark.parametrize("name", GAPS)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("height", range(24, 31))
+def test_a_cell_without_weight_reads_nothing(rng, name, value, height):
+    """Not even for another row, whichever rows share their loads."""
+    weights = np.array(GAPS[name], float)
+    image = random_image(rng, (height, 23, 1))
+    clean, _ = filtered("direct", image, weights)
+    image[rng.random(image.shape) < 0.05] = value
+    out, _ = filtered("direct", image, weights)
+    touched = scipys(~np.isfinite(image), (weights != 0).astype(float)) > 0.5
+    np.testing.assert_array_equal(np.isfinite(out), ~touched)
+    np.testing.assert_array_equal(out[~touched], clean[~touched])
+
+
 def test_scratch_that_was_never_filled_does_not_count(rng):
     """The last row of a tile of odd height shares its loop with a row that is not there."""
     image = random_image(rng, (33, 2000, 1))
