@@ -246,6 +246,12 @@ def _left_out(pages: list[Page], beside: list[Page]) -> tuple[str, ...]:
         notes.append(f"the largest level is read; {smaller} smaller {many} left out")
     if masks:
         notes.append(f"{_counted(masks, 'mask')} of missing data in it, which pixels take no notice of")
+    if any(page.tags.get(NODATA) and page.missing is None for page in pages):
+        value = next(page.tags[NODATA][0] for page in pages if page.tags.get(NODATA))
+        notes.append(
+            f"{value:g} stands for missing data in it, and counts as any other value: missing pixels are "
+            "left out of gray and RGB alone, without opacity"
+        )
     return tuple(notes)
 
 

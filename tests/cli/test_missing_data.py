@@ -213,3 +213,13 @@ def test_heights_of_16_bits_with_a_value_for_the_sea(tmp_path, run):
     np.testing.assert_array_equal(*results)
     np.testing.assert_array_equal(results[0] == -32768, ~there)
     assert abs(results[0][there] - heights[there]).max() < 200
+
+
+def test_missing_data_of_many_bands_are_said_to_count(tmp_path, run):
+    heights, there = ground()
+    text = GeoField(42113, 2, b"-9999\0")
+    bands = np.repeat(np.where(there, heights, -9999)[..., None], 5, axis=2).astype(np.float32)
+    (tmp_path / "in.tif").write_bytes(encode_tiff(Picture((bands,), False, "TIFF", Metadata(geo=(text,)))))
+    done = run("convolve", str(tmp_path / "in.tif"), "-k", "box:3", "-o", str(tmp_path / "out.tif"))
+    assert done.code == 0
+    assert "-9999 stands for missing data in it, and counts as any other value" in done.err
