@@ -166,6 +166,7 @@ def _in_order(jobs: Sequence[Job], outcomes: Iterator[tuple[Job, Outcome]]) -> I
         if found is None:
             return
         yield found
+    yield from outcomes  # none is left, but what ends them, a signal perhaps, is still to be seen
 
 
 @contextmanager
