@@ -1,7 +1,7 @@
 """The calls of Muon's step for matrices of weights, all matrices of a network side by side.
 
 A stage needs all of the one before it, so each is a phase: the start, the products of columns and their norm,
-three for every iteration but the last, the product with the matrix, the end.
+those of every iteration, the product with the matrix, the end.
 """
 
 from __future__ import annotations
@@ -104,19 +104,18 @@ def emit_orthogonal(
     list of ndarray
         Records with a field ``rate``, to be set before every step.
     """
-    made = [list(_phases(schedule, optimiser, each, common)) for each in matrices]
-    for phases in zip(*made, strict=True):
+    made = [list(_records(schedule, optimiser, each, common)) for each in matrices]
+    for records in zip(*made, strict=True):
         schedule.barrier()
-        for matrix, records in zip(matrices, phases, strict=True):
-            for record in records:
-                schedule.whole("orthogonal", record, matrix.tasks(record))
-    return [record for phases in made for record in phases[-1]]
+        for matrix, record in zip(matrices, records, strict=True):
+            schedule.whole("orthogonal", record, matrix.tasks(record))
+    return [records[-1] for records in made]
 
 
-def _phases(
+def _records(
     schedule: Schedule, optimiser: Muon, matrix: Matrix, common: dict[str, float]
-) -> Iterator[list[NDArray[np.void]]]:
-    """The records of a matrix, in phases."""
+) -> Iterator[NDArray[np.void]]:
+    """The records of a matrix, one for each phase."""
 
     def memory(rows: int) -> int:
         size = matrix.blocks * rows * _BLOCK_BYTES + _BLOCK_BYTES
@@ -145,19 +144,19 @@ def _phases(
 
     x, y = memory(matrix.rows), memory(matrix.rows)
     gram, a, half, p, q, other = (memory(matrix.columns) for _ in range(6))
-    yield [record("start", x=x)]
-    yield [record("product", x, x, out=gram, length=matrix.rows)]
-    yield [record("normalise", gram, out=a)]
-    yield [record("polynomial", a, a, out=q)]  # all that the matrix is to be multiplied by, so far
+    yield record("start", x=x)
+    yield record("product", x, x, out=gram, length=matrix.rows)
+    yield record("normalise", gram, out=a)
+    yield record("polynomial", a, a, out=q)  # all that the matrix is to be multiplied by, so far
     last = q
     for _ in range(1, optimiser.iterations):
-        yield [record("product", a, last, out=half)]
-        yield [record("product", half, last, out=a)]
-        yield [record("polynomial", a, a, out=p)]
-        yield [record("product", q, p, out=other)]
+        yield record("product", a, last, out=half)
+        yield record("product", half, last, out=a)
+        yield record("polynomial", a, a, out=p)
+        yield record("product", q, p, out=other)
         q, other, last = other, q, p
-    yield [record("multiply", x, q, out=y)]
-    yield [record("end", gram, x=y)]
+    yield record("multiply", x, q, out=y)
+    yield record("end", gram, x=y)
 
 
 def _segments(matrix: Matrix) -> NDArray[np.int64]:

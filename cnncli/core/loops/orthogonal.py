@@ -37,10 +37,10 @@ JOB = nn_jobs.ORTHOGONAL
 START, PRODUCT, NORMALISE, POLYNOMIAL, MULTIPLY, END = (np.intp(i) for i in range(len(ORTHOGONAL_STAGES)))
 ONE = np.float32(1)
 LEAST = np.float32(1e-14)  # of the square of the norm by which a matrix is divided, as in PyTorch
-OUTPUTS = (
-    8 * 4 * ROWS
-)  # in scratch: addresses of a tile's inputs, some more to be fetched, and of its outputs
-TURNED = 2 * OUTPUTS  # and a row that is to be written elsewhere, one value at a time
+# In scratch: addresses of a tile's inputs and of some more to be fetched, as many of its outputs, and a row
+# that is to be written elsewhere, one value at a time.
+OUTPUTS = 8 * 4 * ROWS
+TURNED = 2 * OUTPUTS
 assert TURNED + BLOCK_BYTES <= nn_jobs.TABLE_BYTES
 
 
@@ -81,13 +81,19 @@ def start(job, scratch, lo, hi):
 
 
 @inline
+def tile_of(item, rows):
+    """The block of columns of a register tile of a product with so many rows, and its first row."""
+    tiles = (rows + ROWS - 1) // ROWS
+    block = item // tiles
+    return block, (item - block * tiles) * ROWS
+
+
+@inline
 def products(job, scratch, lo, hi):
     """Tiles lo to hi of the transpose of ``left`` times ``right``, both of ``length`` rows."""
-    tiles = (job.columns + ROWS - 1) // ROWS
     pitch = job.length * BLOCK_BYTES
     for item in range(lo, hi):
-        block = item // tiles
-        first = (item - block * tiles) * ROWS
+        block, first = tile_of(item, job.columns)
         for r in range(ROWS):
             column = min(first + r, job.columns - 1)
             of = column // BLOCK
@@ -126,10 +132,8 @@ def polynomial(job, scratch, lo, hi):
     linear = splat(job.b)
     square = splat(job.c)
     products(job, scratch, lo, hi)
-    tiles = (job.columns + ROWS - 1) // ROWS
     for item in range(lo, hi):
-        block = item // tiles
-        first = (item - block * tiles) * ROWS
+        block, first = tile_of(item, job.columns)
         for row in range(first, min(first + ROWS, job.columns)):
             at = (block * job.columns + row) * BLOCK_BYTES
             for v in range(at, at + BLOCK_BYTES, VECTOR_BYTES):
@@ -143,14 +147,12 @@ def polynomial(job, scratch, lo, hi):
 @inline
 def multiply(job, scratch, lo, hi):
     """Tiles lo to hi of the matrix ``left`` times ``right``."""
-    tiles = (job.rows + ROWS - 1) // ROWS
     bias = scratch + TURNED
     for v in range(0, BLOCK_BYTES, VECTOR_BYTES):
         vstore(bias + v, zeros())
     ahead = job.columns * BLOCK_BYTES
     for item in range(lo, hi):
-        block = item // tiles
-        first = (item - block * tiles) * ROWS
+        block, first = tile_of(item, job.rows)
         for r in range(4 * ROWS):
             row = min(first + r, job.rows - 1) * BLOCK_BYTES
             store_i64(scratch + 8 * r, job.left + row)
