@@ -23,10 +23,11 @@ from cnncli.filters.kinds.canny import Canny
 from cnncli.filters.kinds.gradient import Gradient
 from cnncli.filters.kinds.linear import Linear
 from cnncli.filters.kinds.morphology import Morphology
-from cnncli.filters.kinds.pair import Pair, Second
+from cnncli.filters.kinds.pair import Pair
 from cnncli.filters.model import Filter, Move, View
 from cnncli.filters.options import Options
 from cnncli.filters.run import run_filter
+from cnncli.filters.second import Second
 from cnncli.filters.spec import parse_spec
 from cnncli.records import replace
 

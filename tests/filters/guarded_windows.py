@@ -14,10 +14,10 @@ from cnncli.filters.kinds.bilateral import Bilateral, run_bilateral
 from cnncli.filters.kinds.canny import Canny, run_canny
 from cnncli.filters.kinds.median import Median, run_median, run_weighted_median
 from cnncli.filters.kinds.morphology import Morphology, run_morphology
-from cnncli.filters.kinds.pair import Second
 from cnncli.filters.kinds.zero_crossings import run_zero_crossings, zero_crossings
 from cnncli.filters.model import PlacedKernels
 from cnncli.filters.moves import run_moved
+from cnncli.filters.second import Second
 from cnncli.filters.spec import parse_spec
 from cnncli.records import replace
 

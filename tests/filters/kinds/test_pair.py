@@ -12,9 +12,10 @@ from cnncli.errors import CnncliError
 from cnncli.filters.apply import Depth, apply_filters
 from cnncli.filters.area import FilterArea, apply_in_area
 from cnncli.filters.color import to_linear
-from cnncli.filters.kinds.pair import Pair, Second
+from cnncli.filters.kinds.pair import Pair
 from cnncli.filters.options import Options
 from cnncli.filters.rgbx import as_rgbx
+from cnncli.filters.second import Second
 from cnncli.filters.spec import name_for_files, parse_spec
 from cnncli.images.encode import encode_picture
 from cnncli.images.picture import GeoField, Metadata, Picture
