@@ -1,5 +1,6 @@
 """``cnncli predict`` with a detector: images with labelled boxes drawn, and files of YOLO and COCO."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from cnncli.cli.options.predict import Settings
 from cnncli.cli.outputs import check_shown, made_folder, write_output
 from cnncli.cli.row_writers import Row
 from cnncli.cli.trained import Trained
+from cnncli.data.image_names import number_of, told_apart
 from cnncli.errors import CnncliError
 from cnncli.files.atomic import write_atomic
 from cnncli.files.faults import in_unicode, reading_fault, shown
@@ -48,7 +50,7 @@ class BoxFiles:
         self._output = None if settings.output is None else Path(settings.output)
         self._yolo = None if settings.yolo is None else Path(settings.yolo)
         self._coco = None if settings.coco is None else Path(settings.coco)
-        self._results: list[dict[str, Any]] = []
+        self._found: list[tuple[str, Things]] = []
         self._classes = trained.task.outputs
         numbers: Sequence[int] | None = getattr(trained.task, "numbers", None)
         self._numbers = numbers or range(1, len(self._classes) + 1)
@@ -96,12 +98,12 @@ class BoxFiles:
             if self._yolo is not None:
                 _write_label(self._yolo / f"{_stem(row.name)}.txt", self._lines(row, things).encode())
             if self._coco is not None:
-                self._results += self._rows(row, things)
+                self._found.append((row.name, things))
 
     def finish(self) -> None:
         """Write what is of all images."""
         if self._coco is not None:
-            write_output(str(self._coco), as_json(self._results).encode() + b"\n")
+            write_output(str(self._coco), as_json(self._results()).encode() + b"\n")
 
     def _draw(self, row: Row, things: "Things", output: Path) -> None:
         """Draw boxes on an image."""
@@ -133,19 +135,24 @@ class BoxFiles:
             lines.append(" ".join([str(self._classes.index(each.label)), *texts, f"{each.score:.6f}"]) + "\n")
         return "".join(lines)
 
-    def _rows(self, row: Row, things: "Things") -> list[dict[str, Any]]:
-        """Results as COCO has them."""
-        stem, name = _stem(row.name), in_unicode(Path(row.name).name)
-        return [
-            {
-                "image_id": int(stem) if stem.isdecimal() and len(stem) < 16 else name,
-                "file_name": name,
-                "category_id": self._numbers[self._classes.index(each.label)],
-                "bbox": [round(edge, 2) for edge in each.box],
-                "score": round(each.score, 6),
-            }
-            for each in things.things
-        ]
+    def _results(self) -> list[dict[str, Any]]:
+        """Results as COCO has them; no two images have a name or a number in common."""
+        names = told_apart([name for name, _ in self._found])
+        counts = Counter(map(number_of, names))
+        results = []
+        for given, things in self._found:
+            number, name = number_of(given), in_unicode(names[given])
+            results += [
+                {
+                    "image_id": name if number is None or counts[number] > 1 else number,
+                    "file_name": name,
+                    "category_id": self._numbers[self._classes.index(each.label)],
+                    "bbox": [round(edge, 2) for edge in each.box],
+                    "score": round(each.score, 6),
+                }
+                for each in things.things
+            ]
+        return results
 
 
 def _corners(box: Sequence[float]) -> tuple[float, float, float, float]:

@@ -275,11 +275,13 @@ class ClipReader:
         """The part of the clip for which each window stands."""
         pixels: list[NDArray[np.uint8]] = []
         times: list[float | None] = []
+        length = None  # of the last frame, in seconds
         base = 0  # number of the first frame that is held
         most = self._span + (_AT_ONCE - 1) * self._hop + 1
         for frame in frames_named(name):
             pixels.append(prepared_as(frame.picture, self._spec, name=name).pixels)
             times.append(frame.seconds)
+            length = frame.length
             if len(pixels) == most:  # one more than the windows take: none of them is the last
                 starts = [number * self._hop for number in range(_AT_ONCE)]
                 yield from self._answers(name, pixels, times, starts, base=base, ended=False)
@@ -288,6 +290,7 @@ class ClipReader:
                 base += gone
         if not pixels:
             raise CnncliError(f"{shown(name)} has no frames; expected some", "Check the file.")
+        times.append(_end(times, length))
         last = max(0, len(pixels) - self._span)
         starts = [*range(0, last, self._hop), last]
         for at in range(0, len(starts), _AT_ONCE):
@@ -320,19 +323,19 @@ class ClipReader:
                 base + first,
                 base + after - 1,
                 times[first],
-                _end(times, after),
+                times[after],
                 outputs[number],
             )
 
 
-def _end(times: Sequence[float | None], after: int) -> float | None:
-    """When the frame before number ``after`` ends: when the next one begins, or as long as the one before."""
-    if after < len(times):
-        return times[after]
+def _end(times: Sequence[float | None], length: float | None) -> float | None:
+    """When a clip ends whose last frame is so long; where nothing tells, as long as the one before."""
     last = times[-1]
-    if last is None or len(times) < 2:
-        return last
-    return last + last - (times[-2] or 0.0)
+    if last is None:
+        return None
+    if length is None:
+        length = last - (times[-2] or 0.0) if len(times) > 1 else 0.0
+    return last + length
 
 
 def frames_named(name: str) -> Iterator[Frame]:

@@ -50,7 +50,7 @@ def annotations_by_split(path: Path, how: AnnotationOptions, *, whole: bool) -> 
 def files_of(
     annotated: Annotated, *, strict: bool = False
 ) -> tuple[list[Path], NDArray[np.intp], list[Skipped]]:
-    """Files of the images, their positions, and which ones are missing or of another size.
+    """Files of the images, their positions, and which ones are missing, of another size, or taken already.
 
     Raises
     ------
@@ -58,25 +58,38 @@ def files_of(
         Where `strict` refuses one.
     """
     lookup = FileLookup(annotated.source if annotated.source.is_dir() else annotated.source.parent)
-    paths, kept, missing = [], [], []
+    paths, kept, missing, taken = [], [], [], set()
     for at, (name, size) in enumerate(zip(annotated.names, annotated.sizes.tolist(), strict=True)):
         try:
             path = image_path(name, lookup)
-            width, height, _ = read_size(path)
-            if [height, width] != size:
+            _check_size(path, size)
+            if path in taken:
                 raise CnncliError(
-                    f"{shown(path)} has {width}x{height} pixels; expected {size[1]}x{size[0]}, as its "
-                    "annotations say",
-                    "Correct the annotations.",
+                    f"{shown(path)} is also the image of other annotations; expected one list of its objects",
+                    "Put all objects of an image into one.",
                 )
         except CnncliError as fault:
             if strict:
                 raise
             missing.append(Skipped(name, fault.message))
             continue
+        taken.add(path)
         paths.append(path)
         kept.append(at)
     return paths, np.array(kept, np.intp), missing
+
+
+def _check_size(path: Path, size: list[int]) -> None:
+    """Refuse an image that, upright, has another height and width than its annotations say."""
+    width, height, _ = read_size(path)
+    if [height, width] == size:
+        return
+    turned = ", on its side: its EXIF turns it" if [width, height] == size else ""
+    raise CnncliError(
+        f"{shown(path)} has {width}x{height} pixels; expected {size[1]}x{size[0]}, as its annotations say"
+        + turned,
+        "Correct the annotations.",
+    )
 
 
 def image_path(name: str, lookup: FileLookup) -> Path:

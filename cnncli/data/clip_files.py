@@ -37,10 +37,13 @@ class Frame:
         Of one frame.
     seconds : float or None
         When it is shown, from the first one on; None where nothing tells.
+    length : float or None
+        For how many seconds; None where nothing tells.
     """
 
     picture: Picture
-    seconds: float | None
+    seconds: float | None = None
+    length: float | None = None
 
 
 def frames_of(source: Path | IO[bytes], *, name: str, is_video: bool) -> Iterator[Frame]:
@@ -114,14 +117,15 @@ def _in_folder(folder: Path) -> Iterator[Frame]:
             f"{shown(folder)} has no frames; expected images such as 0001.png", "Check the folder."
         )
     for path in files:
-        yield Frame(read_picture(path, first=True), None)
+        yield Frame(read_picture(path, first=True))
 
 
 def _of_animation(source: Path | bytes, name: str) -> Iterator[Frame]:
     milliseconds = 0.0
     for picture in read_frames(source, name=name):
-        yield Frame(picture, milliseconds / 1000 if picture.durations else None)
-        milliseconds += sum(picture.durations)
+        length = sum(picture.durations)
+        yield Frame(picture, milliseconds / 1000, length / 1000) if picture.durations else Frame(picture)
+        milliseconds += length
 
 
 def _of_video(source: Path | IO[bytes], name: str) -> Iterator[Frame]:
@@ -129,7 +133,7 @@ def _of_video(source: Path | IO[bytes], name: str) -> Iterator[Frame]:
         with source.open("rb") as file:
             yield from _of_video(file, name)
         return
-    av, count, passed = _library(name), 0, 0
+    av, count, passed, begin = _library(name), 0, 0, None
     try:
         with av.open(source) as container:
             if not container.streams.video:
@@ -138,10 +142,13 @@ def _of_video(source: Path | IO[bytes], name: str) -> Iterator[Frame]:
             stream.thread_type = "SLICE"
             _check_size(name, stream.width, stream.height)
             for frame in container.decode(stream):
-                yield Frame(_picture(frame), None if frame.time is None else float(frame.time))
+                seconds = None if frame.time is None else float(frame.time)
+                begin = seconds if begin is None else begin  # that of MPEG-TS is seldom 0
+                seconds = None if seconds is None or begin is None else seconds - begin
+                yield Frame(_picture(frame), seconds, _length(frame))
                 count += 1
                 # A frame that stays is not stored again: the time says how many have gone by.
-                passed = max(count, _number(frame, stream.average_rate))
+                passed = max(count, _number(seconds, stream.average_rate))
             said = stream.frames
     except (av.FFmpegError, ValueError, IndexError) as error:
         raise _damaged(name, str(error), count) from error
@@ -158,9 +165,14 @@ def _check_size(name: str, width: int, height: int) -> None:
         )
 
 
-def _number(frame: Any, rate: Any) -> int:
+def _length(frame: Any) -> float | None:
+    """For how many seconds a frame is shown; None where the video does not say."""
+    return float(frame.duration * frame.time_base) if frame.duration and frame.time_base else None
+
+
+def _number(seconds: float | None, rate: Any) -> int:
     """Which frame it is, by its time."""
-    return 0 if frame.time is None or not rate else 1 + round(float(frame.time) * float(rate))
+    return 0 if seconds is None or not rate else 1 + round(seconds * float(rate))
 
 
 def _picture(frame: Any) -> Picture:

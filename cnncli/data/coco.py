@@ -2,13 +2,14 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnncli.checked import Fields, MalformedError, parse_json
 from cnncli.core.available import available_memory
+from cnncli.data.image_names import SEVERAL, names_of, positions_of
 from cnncli.data.masks import Ints, Masks, union
 from cnncli.data.objects import Annotated, Found, WrongBoxError
 from cnncli.data.polygons import Outlines
@@ -164,7 +165,7 @@ def parse_annotations(
         names=tuple(name for name, _, _ in images),
         sizes=np.array([size for _, *size in images], np.int64).reshape(-1, 2),
         objects=replace(found.objects(len(images), classes, drawn), numbers=_numbers(class_at)),
-        image_at=_by_name_too(image_at, images),
+        image_at={**positions_of(names_of(name) for name, _, _ in images), **image_at},
         class_at=class_at,
         clipped=found.clipped,
         skipped=tuple(found.skipped),
@@ -182,7 +183,8 @@ class Places:
     images : sequence of (str, int, int)
         Name, height and width of each image.
     image_at, class_at : mapping
-        Position of each image and class by what rows call it.
+        Position of each image and class by what rows call it; `SEVERAL` of an image that others are
+        called by, too.
     """
 
     path: Path
@@ -210,8 +212,8 @@ class Places:
     def named(self, what: str, at: int, row: Any) -> str:
         """How a message names a row."""
         key = row.get("image_id") if isinstance(row, dict) else None
-        image = self.image_at.get(key) if type(key) in (int, str) else None
-        of = "" if image is None else f" ({shown(self.images[image][0])})"
+        image = self.image_at.get(key, SEVERAL) if type(key) in (int, str) else SEVERAL
+        of = "" if image == SEVERAL else f" ({shown(self.images[image][0])})"
         return f"{shown(self.path)}: {what} {at + 1}{of}"
 
 
@@ -220,6 +222,8 @@ def _position(row: dict[str, Any], name: str, places: Mapping[Hashable, int]) ->
     if type(key) not in (int, str) or key not in places:
         told = "missing" if key is None else f"{key!r:.40}, which the annotations do not list"
         raise WrongBoxError(f"{name} is {told}")
+    if places[key] == SEVERAL:
+        raise WrongBoxError(f"{name} is {key!r:.40}, as several images of the annotations are called")
     return places[key]
 
 
@@ -282,18 +286,6 @@ def _images(rows: list[Fields]) -> tuple[list[tuple[str, int, int]], dict[Hashab
             )
         )
     return images, at
-
-
-def _by_name_too(
-    image_at: dict[Hashable, int], images: Sequence[tuple[str, int, int]]
-) -> dict[Hashable, int]:
-    """Positions of images also by names of their files, with and without folder and suffix, if one has it."""
-    names: dict[Hashable, list[int]] = {}
-    for at, (name, _, _) in enumerate(images):
-        path = PurePosixPath(name)
-        for each in {name, path.name, path.stem}:
-            names.setdefault(each, []).append(at)
-    return {**{name: at for name, (at, *others) in names.items() if not others}, **image_at}
 
 
 def _numbers(class_at: Mapping[Hashable, int]) -> tuple[int, ...] | None:

@@ -67,6 +67,7 @@ def read_masks(folder: Path, *, threads: int = 1) -> MaskedFiles:
     skipped = [Skipped(shown(masks[stem]), "there is no image of this name") for stem in alone]
     sets = image_sets(folder, "Segmentation")
     images, notes, missing = _listed(images, sets, folder)
+    images, doubled = _named_once(images)
     names = _names(folder)
     faults: list[str] = [""] * len(images)
     sizes, highest = np.zeros((len(images), 2), np.int64), np.zeros(len(images), np.int64)
@@ -79,7 +80,7 @@ def read_masks(folder: Path, *, threads: int = 1) -> MaskedFiles:
 
     in_threads(one, len(images), threads=threads)
     skipped += [Skipped(shown(path), why) for path, why in zip(images, faults, strict=True) if why]
-    skipped += missing
+    skipped += [*missing, *doubled]
     kept = [at for at, why in enumerate(faults) if not why]
     if not kept:
         first = skipped[0].sentence if skipped else f"{shown(folder)} has no images"
@@ -109,6 +110,18 @@ def _listed(
     unlisted = len(images) - len(listed)
     notes = (f"{unlisted:,} images are in no list of {where}: left out",) if unlisted else ()
     return listed, notes, sorted(missing, key=lambda each: each.path)
+
+
+def _named_once(images: list[Path]) -> tuple[list[Path], list[Skipped]]:
+    """The first image of each name, and others: a mask of that name cannot be of them all."""
+    first: dict[str, Path] = {}
+    for path in images:
+        first.setdefault(path.stem, path)
+    doubled = [path for path in images if first[path.stem] != path]
+    return [*first.values()], [
+        Skipped(shown(path), f"{shown(first[path.stem])} has the same name, and the mask is taken as its own")
+        for path in doubled
+    ]
 
 
 def holds_masks(folder: Path) -> bool:

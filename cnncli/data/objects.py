@@ -203,7 +203,8 @@ class Annotated:
     objects : Objects
         Of the images.
     image_at, class_at : mapping
-        Positions of the images and the classes by what annotations and results call them.
+        Positions of the images and the classes by what annotations and results call them;
+        `image_names.SEVERAL` of a name that more than one image has.
     clipped : int
         Boxes that reached beyond the edge by 1 pixel or 1 % at most, and were clipped; or, where all are
         taken as written, that reach beyond it.

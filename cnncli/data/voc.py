@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cnncli.data.image_names import names_of, number_of, positions_of
 from cnncli.data.image_sets import image_sets
 from cnncli.data.objects import Annotated, Found, WrongBoxError
 from cnncli.errors import CnncliError
@@ -45,7 +46,7 @@ def read_voc(
     wanted, notes = _wanted(folder, split, files, found)
     images: list[tuple[str, int, int]] = []
     rows: list[tuple[int, Path, int, Element, bool]] = []
-    image_at: dict[Hashable, int] = {}
+    called: list[set[Hashable]] = []
     names: set[str | None] = set()
     for stem, path in files.items():
         try:
@@ -61,7 +62,7 @@ def read_voc(
         at = len(images)
         name = root.get("filename") or path.stem
         images.append((name, *size))
-        image_at |= dict.fromkeys((path.stem, name, *([int(path.stem)] if path.stem.isdecimal() else [])), at)
+        called.append({*names_of(name), path.stem, number_of(path.name)} - {None})
         own = (root.get("source", "database") or "").startswith(_OWN)
         rows += [(at, path, number, each, own) for number, each in enumerate(root.all("object"), 1)]
     classes = sorted(label for label in names if label)
@@ -82,7 +83,7 @@ def read_voc(
         names=tuple(name for name, _, _ in images),
         sizes=np.array([size for _, *size in images], np.int64).reshape(-1, 2),
         objects=found.objects(len(images), tuple(classes)),
-        image_at=image_at,
+        image_at=positions_of(called),
         class_at=class_at,
         clipped=found.clipped,
         skipped=tuple(found.skipped),

@@ -1,11 +1,11 @@
 """Annotations of YOLO: data.yaml, folders of images, and a text file with the boxes of each."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from cnncli.data.image_names import names_of, number_of, positions_of
 from cnncli.data.lines import read_lines
 from cnncli.data.masks import Masks
 from cnncli.data.objects import Annotated, Found, WrongBoxError
@@ -61,17 +61,15 @@ def read_yolo(
     sizes: list[tuple[int, int]] = []
     outlines = Outlines() if masks else None
     points = bool(described.get("kpt_shape"))
-    image_at: dict[Hashable, int] = {}
     for image in _images(described, path, split):
         try:
             width, height, _ = read_size(image)
         except CnncliError as fault:
             found.skip(shown(image), fault.message)
             continue
-        at, stem = len(names), image.stem
+        at = len(names)
         names.append(str(image))
         sizes.append((height, width))
-        image_at |= dict.fromkeys((stem, image.name, *([int(stem)] if stem.isdecimal() else [])), at)
         _Labels(len(classes), found, outlines, points).read(_labels_of(image), at, (height, width))
     drawn = Masks.of(outlines.sizes, outlines.drawn(threads=threads)) if outlines is not None else None
     return Annotated(
@@ -80,7 +78,7 @@ def read_yolo(
         names=tuple(names),
         sizes=np.array(sizes, np.int64).reshape(-1, 2),
         objects=found.objects(len(names), classes, drawn),
-        image_at=image_at,
+        image_at=positions_of({*names_of(name), number_of(name)} - {None} for name in names),
         class_at={key: at for at, name in enumerate(classes) for key in (at, name)},
         clipped=found.clipped,
         skipped=tuple(found.skipped),
@@ -118,12 +116,14 @@ def _images(described: dict[str, Plain], path: Path, split: str) -> list[Path]:
     roots = [base / root, base] if isinstance(root, str) and root else [base]
     images: list[Path] = []
     for place in places:
-        tried = [each / place for each in roots]
+        # Some programs write ../train/images and mean train/images, as Ultralytics takes it.
+        spelt = dict.fromkeys((place, place.removeprefix("../")))
+        tried = [each / name for name in spelt for each in roots]
         here = next((each for each in tried if each.exists()), None)
         if here is None:
             raise CnncliError(
                 f"{shown(path)}: {split} is {shown(place)}, which is not there; expected a folder of images",
-                f"Put the images into {shown(tried[-1])}, or correct path and {split}.",
+                f"Put the images into {shown(roots[-1] / place)}, or correct path and {split}.",
             )
         images += _of_list(here) if here.is_file() else _below(here)
     return images

@@ -157,3 +157,39 @@ def test_labels_of_others_are_not_overwritten(run, picture, tmp_path, two_lines)
     assert "labels/7.txt is there, and holds other labels" in two_lines(run(*words, "-q"), 1)
     assert [path.name for path in (tmp_path / "labels").iterdir()] == ["7.txt"]
     assert (tmp_path / "labels/7.txt").read_text() == "0 0.5 0.5 1 1\n"
+
+
+def test_results_of_images_of_one_name_are_told_apart(tmp_path, monkeypatch):
+    """By their folders; by a number only where no other image has it."""
+    monkeypatch.chdir(tmp_path)
+    names = ["in/a/1.png", "in/b/1.png", "in/b/01.png", "in/b/2.png"]
+    images = [{"id": at, "file_name": name[3:], "width": 100, "height": 50} for at, name in enumerate(names)]
+    kinds = [{"id": at, "name": name} for at, name in enumerate(("night", "day", "stripes"))]
+    annotated = parse_annotations(
+        {"images": images, "annotations": [], "categories": kinds}, tmp_path / "a.json"
+    )
+    save_detector(tmp_path / "net.safetensors", Detection(("night", "day", "stripes"), numbers=(0, 1, 2)))
+    settings = Settings(inputs=names, model="net.safetensors", coco="found.json")
+    files = BoxFiles(settings, load_trained(settings), [Input(name) for name in names], alone=False)
+    things = [Things([THINGS.things[0]._replace(box=(at, 1, 2, 3))]) for at in range(3)]
+    rows = [Row(name, each, size=(50, 100)) for name, each in zip(names, things, strict=False)]
+    files.add([*rows, Row(names[3], Things([]), size=(50, 100))])
+    files.finish()
+    written = json.loads((tmp_path / "found.json").read_text())
+    assert [row["file_name"] for row in written] == ["a/1.png", "b/1.png", "01.png"]
+    assert [row["image_id"] for row in written] == ["a/1.png", "b/1.png", "01.png"]
+    found = parse_results(written, tmp_path / "found.json", annotated)
+    assert (found.images.tolist(), found.boxes[:, 0].tolist()) == ([0, 1, 2], [0, 1, 2])
+
+
+def test_a_name_that_several_images_have_is_not_taken_for_one_of_them(tmp_path):
+    """Though its number is the id of one: that of a file's name may be another's."""
+    images = [
+        {"id": at, "file_name": f"{folder}/1.png", "width": 9, "height": 9} for at, folder in enumerate("ab")
+    ]
+    said = {"images": images, "annotations": [], "categories": [{"id": 1, "name": "cat"}]}
+    annotated = parse_annotations(said, tmp_path / "a.json")
+    row = {"image_id": 1, "file_name": "1.png", "category_id": 1, "bbox": [1, 1, 2, 2], "score": 0.5}
+    found = parse_results([row, row | {"file_name": "b/1.png"}], tmp_path / "f.json", annotated)
+    assert (found.images.tolist(), len(found.skipped)) == ([1], 1)
+    assert "file_name is '1.png', as several images of the annotations are called" in found.skipped[0].reason

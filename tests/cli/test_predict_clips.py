@@ -151,3 +151,28 @@ def test_frames_of_other_sizes_are_no_clip(run, model, tmp_path):
     assert done.results[0]["error"] == (
         "frames: frame 7 has 13x12 pixels, those before it 12x12; expected frames of one size"
     )
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.png", "a.webp"])
+def test_frames_of_several_lengths(run, model, tmp_path, name):
+    """A range ends when its last frame does, however long that is, not when another one would."""
+    lengths = [100, 300, 50, 50, 100, 40, 60, 2000]
+    clip(tmp_path / name, *[20] * len(lengths), duration=lengths)
+    (row,) = run("predict", f"./{name}", "-m", model, "--json").results
+    assert (row["frames"], row["seconds"]) == (8, 2.7)
+    assert (row["ranges"][-1]["end"], row["ranges"][0]["start"]) == (2.7, 0)
+
+
+@pytest.mark.parametrize("name", ["a.ts", "a.mp4"])
+def test_a_video_begins_at_its_first_frame(run, model, tmp_path, name):
+    """Whatever time the file gives it: MPEG-TS seldom begins at 0."""
+    av = pytest.importorskip("av")
+    with av.open(str(tmp_path / name), "w") as container:
+        stream = container.add_stream("mpeg4" if name.endswith("mp4") else "mpeg2video", rate=25)
+        stream.width = stream.height = 48
+        for _ in range(10):
+            frame = av.VideoFrame.from_ndarray(np.full((48, 48, 3), 20, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    (row,) = run("predict", name, "-m", model, "--json").results
+    assert (row["frames"], row["ranges"][0]["start"], row["seconds"]) == (10, 0, 0.4)

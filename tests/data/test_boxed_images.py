@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from cnncli.data.assemble import LoadOptions
 from cnncli.data.load import load_dataset
@@ -140,3 +140,47 @@ def test_images_of_one_small_size_keep_it_but_for_what_maps_need(tmp_path):
     """Sides of 80 and 40 pixels become 96 and 64, multiples of 32, with black around."""
     path = as_coco(tmp_path, written(tmp_path))
     assert load_dataset(str(path), LoadOptions(whole=True)).train.shape == (64, 96, 3)
+
+
+def test_two_lists_of_objects_for_one_image(tmp_path):
+    """It is taken once: otherwise things of either list would be background by the other."""
+    source = as_voc(tmp_path, written(tmp_path))
+    text = (source / "Annotations/000.xml").read_text()
+    (source / "Annotations/zzz.xml").write_text(text)
+    dataset = load_dataset(str(source), LoadOptions(whole=True))
+    assert (len(dataset.train), len(dataset.skipped)) == (COUNT, 1)
+    assert "000.png is also the image of other annotations" in dataset.skipped[0].sentence
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_boxes_are_of_images_as_they_are_shown(tmp_path, orientation):
+    """Which their EXIF may turn and mirror; annotations of one on its side are named."""
+    pixels = np.zeros((64, 96, 3), np.uint8)
+    pixels[4:12, 50:70] = 255
+    image = Image.fromarray(pixels)
+    exif = Image.Exif()
+    exif[274] = orientation
+    image.save(tmp_path / "a.png", exif=exif)
+    upright = np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "a.png")))
+    high, wide, _ = upright.shape
+    rows, columns = np.nonzero(upright[..., 0])
+    x, y = int(columns.min()), int(rows.min())
+    box = [x, y, int(columns.max()) + 1 - x, int(rows.max()) + 1 - y]
+    said = {
+        "images": [{"id": 1, "file_name": "a.png", "width": wide, "height": high}],
+        "annotations": [{"image_id": 1, "category_id": 1, "bbox": box}],
+        "categories": [{"id": 1, "name": "light"}],
+    }
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps(said))
+    options = LoadOptions(whole=True)
+    dataset = load_dataset(str(path), options)
+    ((x0, y0, x1, y1),) = corners_of(dataset.train.targets.boxes).astype(int).tolist()
+    seen = dataset.train.images[0, ..., 0]
+    assert (seen > 0).sum() == (seen[y0:y1, x0:x1] > 0).sum() == 8 * 20
+    if orientation > 4:
+        said["images"][0] |= {"width": high, "height": wide}
+        said["annotations"][0]["bbox"] = [50, 4, 20, 8]
+        path.write_text(json.dumps(said))
+        with pytest.raises(CnncliError, match="on its side: its EXIF turns it"):
+            load_dataset(str(path), options)

@@ -110,3 +110,15 @@ def test_masks_that_another_program_wrote():
     _, masks = found.parts["train"]
     assert (len(masks.classes), masks.classes[15], found.skipped) == (21, "person", ())
     assert np.unique(masks.maps[0].read()).tolist() == [0, 5, 15, 255]
+
+
+def test_a_mask_is_of_one_image(folder):
+    """The first of those that have its name; others are listed."""
+    path, _ = folder
+    Image.new("RGB", (9, 7), (200, 0, 0)).save(path / "images/gray.png")
+    found = read_masks(path)
+    images, _ = found.parts["train"]
+    assert [each.name for each in images] == ["deep.jpg", "gray.jpg", "palette.jpg"]
+    assert len(found.sizes) == 3
+    (skipped,) = found.skipped
+    assert "gray.jpg has the same name" in skipped.reason

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from cnncli.data.assemble import LoadOptions
+from cnncli.data.image_names import SEVERAL
 from cnncli.data.load import load_dataset
 from cnncli.data.plain_yaml import read_yaml
 from cnncli.data.yolo import read_yolo
@@ -183,3 +184,28 @@ def test_masks_of_polygons_are_trained_on(tmp_path):
             light = split.images[..., 0] > 200
             np.testing.assert_array_equal(split.targets.maps > 0, light)
             assert [int(each.max()) for each in split.targets.maps] == [1, 2, 1, 2]
+
+
+def test_images_of_one_name_in_two_folders_keep_their_own_labels(tmp_path):
+    for part, line in (("a", "0 0.5 0.5 0.5 0.5"), ("b", "1 0.25 0.5 0.25 0.5")):
+        for folder in ("images", "labels"):
+            (tmp_path / folder / part).mkdir(parents=True)
+        Image.new("L", (40, 20)).save(tmp_path / f"images/{part}/7.png")
+        (tmp_path / f"labels/{part}/7.txt").write_text(line)
+    (tmp_path / "data.yaml").write_text(f"val: images\n{NAMES}")
+    found = read_yolo(tmp_path / "data.yaml", "val")
+    assert found.objects.boxes.tolist() == [[10, 5, 20, 10], [5, 5, 10, 10]]
+    assert (found.image_at["a/7.png"], found.image_at["b/7.png"]) == (0, 1)
+    assert [found.image_at[name] for name in ("7.png", "7", 7)] == [SEVERAL] * 3
+
+
+def test_folders_that_are_spelt_as_if_from_below(tmp_path):
+    """As Roboflow writes them: ``../val/images`` is ``val/images``, unless the former is there."""
+    for folder in ("set/val/images", "set/val/labels"):
+        (tmp_path / folder).mkdir(parents=True)
+    Image.new("L", (40, 20)).save(tmp_path / "set/val/images/a.png")
+    (tmp_path / "set/val/labels/a.txt").write_text("1 0.5 0.5 0.25 0.5")
+    (tmp_path / "set/data.yaml").write_text(f"val: ../val/images\n{NAMES}")
+    assert read_yolo(tmp_path / "set/data.yaml", "val").objects.boxes.tolist() == [[15, 5, 10, 10]]
+    (tmp_path / "val/images").mkdir(parents=True)
+    assert not read_yolo(tmp_path / "set/data.yaml", "val").names
