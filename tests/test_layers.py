@@ -247,7 +247,7 @@ WARM = {
         "cli": "batch convolve exit_codes messages metadata_notes names options options.convolve "
         "options.model options.shared outputs plain result_form run streams task values",
         "files": "atomic drafts faults",
-        "core": "cache heap jobs linker luma native platforms shipped target threads tiling",
+        "core": "cache choices heap jobs linker luma native platforms shipped target threads tiling",
         "filters": (
             "apply borders color derivatives entry execute kinds kinds.gradient mapping model named options "
             "run rgbx spec"
@@ -261,7 +261,9 @@ WARM = {
         "": "checked ending errors modules records text",
         "cli": "answers exit_codes listing messages names options options.model options.predict "
         "options.shared plain predict row_writers run streams trained values",
-        "core": "cache workers heap linker luma native nn_jobs platforms program shipped target threads",
+        "core": (
+            "cache choices workers heap linker luma native nn_jobs platforms program shipped target threads"
+        ),
         "data": "conversion digits prepare shipped",
         "files": "faults",
         "images": "decoding_limits formats picture png_read resize",

@@ -18,7 +18,8 @@ from cnncli.cli.options.search import Settings
 from cnncli.cli.search_index import gallery_embedding, short
 from cnncli.cli.search_sheet import Hit, Sheet
 from cnncli.cli.streams import write_line, write_stdout
-from cnncli.core.search import AT_A_TIME, nearest
+from cnncli.core.choices import SEARCH_QUERIES
+from cnncli.core.search import nearest
 from cnncli.errors import CnncliError
 from cnncli.files.faults import encoded, in_unicode, shown
 from cnncli.images.formats import READ_SUFFIXES
@@ -60,7 +61,7 @@ def run(settings: Settings, *, threads: int) -> int:
     with closing(runs):
         for run in runs:
             waiting += run
-            if len(waiting) >= AT_A_TIME or run[-1][0] == inputs[-1]:
+            if len(waiting) >= SEARCH_QUERIES or run[-1][0] == inputs[-1]:
                 failed += _answer(waiting, searching, sheet, settings)
                 waiting = []
     failed += _answer(waiting, searching, sheet, settings)

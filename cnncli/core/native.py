@@ -31,10 +31,11 @@ from numpy.typing import NDArray
 
 from cnncli import ending, modules
 from cnncli.core import cache, linker
+from cnncli.core.choices import Target
 from cnncli.core.heap import LINE, aligned_part
 from cnncli.core.platforms import Platform, fitting
 from cnncli.core.shipped import is_shipped, shipped_code, sources_digest
-from cnncli.core.target import Target, choose_target, held_to
+from cnncli.core.target import choose_target, held_to
 from cnncli.core.threads import spread
 from cnncli.errors import CnncliError
 

@@ -6,7 +6,7 @@ every processor that has its features. Blocks follow the calling convention of L
 
 import sys
 
-from cnncli.core.target import TARGETS, Target
+from cnncli.core.choices import TARGETS, Target
 from cnncli.records import record
 
 

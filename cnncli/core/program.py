@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import native
+from cnncli.core.choices import SPIN_POLLS
 from cnncli.core.nn_jobs import CACHE_LINE, CALL, PHASE, PROGRAM, TASK
 from cnncli.core.workers import workers
 
 _yield_thread = getattr(os, "sched_yield", lambda: time.sleep(0))
-PATIENCE = 20_000  # polls of a shared counter, a fraction of a millisecond, before a thread yields
 
 
 class Call(NamedTuple):
@@ -95,7 +95,7 @@ class Program:
         self._job["phase_count"] = len(phases)
         self._job["counters"] = self._counters.ctypes.data
         self._job["gate"] = self._gate.ctypes.data
-        self._job["patience"] = PATIENCE
+        self._job["patience"] = SPIN_POLLS
         self._function = native.native_function("program")
         self._address = self._job.ctypes.data
         self._scratch_addresses = [scratch.ctypes.data for scratch in self._scratch]

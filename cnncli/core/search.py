@@ -7,11 +7,10 @@ lines.
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core.choices import SEARCH_BLOCK, SEARCH_QUERIES
 from cnncli.core.native import run
 
 LINE_FLOATS = 16  # of a cache line; also the longest vector
-AT_A_TIME = 64  # queries of a reading: with the rows they are compared with, they fit into the L2 cache
-BLOCK = 64  # rows of an item
 TILE = 16  # dot products computed together, at most
 
 #: Records of the loop ``nearest``. Results lie in scratch: for each query their number, then for each query
@@ -37,7 +36,7 @@ def padded_width(floats: int) -> int:
 
 
 def nearest(rows: Floats, queries: Floats, top: int, *, threads: int) -> tuple[Floats, NDArray[np.int64]]:
-    """The rows with the largest dot products, by one reading of all rows for up to `AT_A_TIME` queries.
+    """The rows with the largest dot products, by one reading of all rows for up to `SEARCH_QUERIES` queries.
 
     Products are summed in an order that depends on nothing but D. Of equal ones the first rows are taken, so
     that results are the same whatever the number of threads and of queries.
@@ -74,8 +73,8 @@ def nearest(rows: Floats, queries: Floats, top: int, *, threads: int) -> tuple[F
     top = min(top, len(rows))
     scores = np.full((len(queries), top), -np.inf, np.float32)
     positions = np.full((len(queries), top), -1, np.int64)
-    for lo in range(0, len(queries) if top else 0, AT_A_TIME):
-        part = slice(lo, lo + AT_A_TIME)
+    for lo in range(0, len(queries) if top else 0, SEARCH_QUERIES):
+        part = slice(lo, lo + SEARCH_QUERIES)
         _search(rows, queries[part], (scores[part], positions[part]), threads)
     return scores, positions
 
@@ -89,7 +88,7 @@ def _search(rows: Floats, queries: Floats, results: tuple[Floats, NDArray[np.int
     job["queries"], job["query_count"], job["top"] = queries.ctypes.data, len(queries), top
     each = len(queries) * top
     size = 8 * len(queries) + 12 * each + 4 * TILE
-    found = run("nearest", job, -(-len(rows) // BLOCK), threads=threads, scratch_bytes=size)
+    found = run("nearest", job, -(-len(rows) // SEARCH_BLOCK), threads=threads, scratch_bytes=size)
     ends = np.cumsum([8 * len(queries), 8 * each, 4 * each])
     for q in range(len(queries)):
         parts = []

@@ -8,10 +8,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from cnncli.core.choices import MIN_RANGES, RANGE_DIVISOR
 from cnncli.errors import CnncliError
-
-RANGE_DIVISOR = 3  # a thread takes its part of the remaining work, divided by this: small ranges at the end
-MIN_RANGES = 24  # per thread, if all had the smallest size
 
 
 def available_cores(root: Path = Path("/")) -> int:

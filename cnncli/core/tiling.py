@@ -4,17 +4,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs
+from cnncli.core.choices import (
+    MIN_ADVANCE,
+    SCRATCH_BUDGET,
+    SLIDING_EXTENTS,
+    SLIDING_TILES,
+    STREAMED_BYTES,
+    TILE_ROWS,
+    TILE_SAMPLES,
+    TILES_PER_THREAD,
+)
 from cnncli.core.native import processor
 from cnncli.records import record
 
 HEADER_BYTES = 64  # scratch before the rows: the count of clipped values, on its own cache line
-TILE_SAMPLES = 960  # of a row, at most: 4 KB of float32; whole chunks of the target
-TILE_ROWS = 32
-STREAMED_BYTES = 32 << 20  # of an output: the size of most last-level caches
-SLIDING_EXTENTS = 16  # maximum height of a tile, in heights of the kernel
-SLIDING_TILES, TILES_PER_THREAD = 32, 8  # minimum number of tiles of an image: enough for all threads
-MIN_ADVANCE = 32  # rows that a tile processes before it moves rows up
-SCRATCH_BUDGET = 384 * 1024  # bytes of loaded rows: part of the L2 cache
 
 
 @record(kw_only=True, eq=False)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import data_jobs, native
+from cnncli.core.choices import MIN_BATCH_VALUES
 from cnncli.data.augment import Augment
 from cnncli.data.random_numbers import as_unit, extended, hashed, uniform
 
@@ -22,7 +23,6 @@ _ASPECT_RANGE = 4 / 3
 _ERASE_AREAS = (0.02, 0.25)
 _ERASE_ASPECTS = 1 / 0.3
 RENDER_LOOP = "augment"  # the native loop that makes batches
-_WORTH_THREADS = 200_000  # values of a batch; below, starting threads costs more than it saves
 
 Samples = NDArray[np.void]
 Floats = NDArray[np.float64]
@@ -257,5 +257,5 @@ class Renderer:
         """Fill ``out``, float32 (n, H, W, C), contiguous, from uint8 images (N, H, W, C), contiguous."""
         job = self._job
         job["images"], job["samples"], job["out"] = images.ctypes.data, samples.ctypes.data, out.ctypes.data
-        threads = self._threads if out.size >= _WORTH_THREADS else 1
+        threads = self._threads if out.size >= MIN_BATCH_VALUES else 1
         native.run(RENDER_LOOP, job, len(samples), threads=threads, scratch_bytes=self._scratch_bytes)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
+from cnncli.core.choices import EXACT_PIXEL, GRID_CORNER, GRID_GAIN, GRID_MIN_SIGMA, GRID_MIN_SIZE, GRID_TAP
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
 from cnncli.records import record
 
@@ -20,12 +21,6 @@ _TAIL = 4.0  # reach of taps along colour, in sigma_color
 _WEAK = 0.01  # of the spatial weight of a window: pixels with fewer similar neighbours are computed exactly
 _TAIL_WEIGHT = 3e-3  # errors of the taps are weighted relative to the Gaussian plus this
 _TILES = (512, 384, 256, 192, 128)  # rows and columns of the output
-# Seconds, measured with 16 lanes: per tap and float of the grid; per corner of a pixel that is splatted or
-# sliced; per pixel of a window and colour, in the exact filter.
-_TAP, _CORNER, _EXACT = 1.2e-10, 2.5e-9, 8e-11
-_GAIN = 1.5  # minimum speedup for using a grid
-_MIN_SIGMA = 15.0  # pixels: below it, or for smaller windows, the exact filter is as fast
-_MIN_SIZE = 45
 _MAX_FLOATS = 1 << 25  # in a grid: 128 MiB, twice for each thread
 
 
@@ -68,7 +63,7 @@ class Grid:
 
 def large_window(filter: "Bilateral") -> bool:
     """Whether a window is so large that a grid can be faster."""
-    return filter.sigma >= _MIN_SIGMA and filter.size >= _MIN_SIZE
+    return filter.sigma >= GRID_MIN_SIGMA and filter.size >= GRID_MIN_SIZE
 
 
 def grid_for(filter: "Bilateral", surface: Surface) -> Grid | None:
@@ -122,8 +117,8 @@ def _is_faster(filter: "Bilateral", grid: Grid) -> bool:
     )
     corners = 4 * 2**grid.colors * (grid.colors + 1)
     pixels = (height + filter.size) * (width + filter.size) + height * width
-    seconds = _TAP * taps * grid.floats + _CORNER * corners * pixels
-    return bool(_GAIN * seconds < _EXACT * height * width * filter.size**2 * (grid.colors + 1) / 2)
+    seconds = GRID_TAP * taps * grid.floats + GRID_CORNER * corners * pixels
+    return bool(GRID_GAIN * seconds < EXACT_PIXEL * height * width * filter.size**2 * (grid.colors + 1) / 2)
 
 
 def _color_range(surface: Surface) -> tuple[NDArray[Any], NDArray[Any]] | None:

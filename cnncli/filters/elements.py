@@ -6,13 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core.choices import MOST_PARTS, TALL, WIDENING
 from cnncli.records import record
 
 Mask = NDArray[np.bool_]
-_MOST_PARTS = 6  # windows compared at once before one of four times the width is made of them
-_WIDENING = 4
 _MOST_WIDTHS = 20  # of runs that are kept, each for all rows of the element
-_TALL = 8  # rows of a rectangle from which its columns are compared in blocks
 
 
 @record
@@ -82,7 +80,7 @@ class Element:
     @property
     def is_tall_rectangle(self) -> bool:
         """Whether its columns are worth comparing in blocks."""
-        return bool(self.cells.all()) and len(self.cells) > _TALL
+        return bool(self.cells.all()) and len(self.cells) > TALL
 
     def windows(self) -> "Windows":
         """How its runs are made of windows along rows."""
@@ -92,9 +90,9 @@ class Element:
             wanted = [1 << power for power in range(wanted[-1].bit_length())]
         have, stages = [1], []
         for width in wanted:
-            while -(-width // have[-1]) > _MOST_PARTS:
-                stages.append(_stage(_WIDENING * have[-1], have[-1]))
-                have.append(_WIDENING * have[-1])
+            while -(-width // have[-1]) > MOST_PARTS:
+                stages.append(_stage(WIDENING * have[-1], have[-1]))
+                have.append(WIDENING * have[-1])
             stages.append(_stage(width, max(each for each in have if each <= width)))
             if width > have[-1]:
                 have.append(width)

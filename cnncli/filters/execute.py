@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
+from cnncli.core.choices import BOX_TILE_ROWS, TILE_ROWS
 from cnncli.core.heap import aligned_empty
 from cnncli.core.native import processor
-from cnncli.core.tiling import HEADER_BYTES, TILE_ROWS, Surface, TileJob, lay_out, sliding_tiles
+from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out, sliding_tiles
 from cnncli.filters.mapping import Mapping, to_pixels
 from cnncli.filters.model import Floats, Weights
 from cnncli.filters.rgbx import run_on_rgb
 from cnncli.records import replace
 
-BOX_TILE_ROWS = 96  # for bytes: a quarter of the memory of floats, and fewer rows are summed twice
 MAX_HALVINGS = 8  # doublings tried to make weights integers, less one
 PIECE_BYTES = 512  # of the table in ``core/loops/byte_sums.py``
 MAX_FACTOR = 64  # tried to make the weights of a bank integers

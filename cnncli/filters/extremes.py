@@ -6,16 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
-from cnncli.core.tiling import HEADER_BYTES, STREAMED_BYTES, Surface, lay_out
+from cnncli.core.choices import (
+    EXTREMES_ROW_BYTES,
+    EXTREMES_ROWS_BYTES,
+    EXTREMES_TILES_PER_THREAD,
+    STREAMED_BYTES,
+)
+from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
 from cnncli.filters.elements import Element
 from cnncli.filters.execute import clipped_in
 from cnncli.filters.mapping import FULL_SCALE
 from cnncli.records import record, replace
 
-_KEPT_BYTES = 384 * 1024  # of the rows of a tile: part of the L2 cache
-_FEWEST_BYTES, _MOST_BYTES = 512, 16384  # of a row
 _VECTOR_GROUP = 256  # bytes that are processed at once, at most
-_TILES_PER_THREAD = 4
 _NAMES = {1: "morphology_u8", 2: "morphology_u16", 4: "morphology_f32"}
 
 
@@ -180,12 +183,13 @@ def _tiles(surface: Surface, element: Element, size: int, *, rows: int, threads:
     height, width = element.cells.shape
     step = surface.channels * size
     out_height, out_width, _ = surface.out.shape
-    row_bytes = min(_MOST_BYTES, max(_FEWEST_BYTES, _KEPT_BYTES // rows))
+    fewest, most = EXTREMES_ROW_BYTES
+    row_bytes = min(most, max(fewest, EXTREMES_ROWS_BYTES // rows))
     across = -(-out_width // min(out_width, max(1, row_bytes // step)))
     tile_width = -(-out_width // across)
     row_bytes = -(-((tile_width + width - 1) * step + _VECTOR_GROUP) // 64) * 64
     row_bytes += 64 if row_bytes % 1024 == 0 else 0
-    down = max(1, min(-(-_TILES_PER_THREAD * threads // across), out_height // (4 * height)))
+    down = max(1, min(-(-EXTREMES_TILES_PER_THREAD * threads // across), out_height // (4 * height)))
     tile_height = -(-out_height // down)
     return _Tiles(across, -(-out_height // tile_height), tile_width, tile_height, row_bytes)
 

@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core.choices import DIRECT_TAPS
 from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import Surface
 from cnncli.filters.execute import run_direct
@@ -25,7 +26,6 @@ Mask = NDArray[np.bool_]
 
 MAX_CHANNELS = 4  # of a tile
 BAND = 1 / 32  # ratio of a band's lower to its upper end
-_DIRECT_TAPS = 3.0  # taps per multiply-add of a transform's cost, up to which direct convolution is faster
 _MAX_CELLS = 1 << 18  # of a counting kernel: the error of a sum of so many ones is below a half
 _ONE = np.ones((1, 1))
 _HALF = np.float32(0.5)
@@ -62,7 +62,7 @@ def run_fft(weights: Weights, surface: Surface, *, threads: int) -> int:
         part = part_of(surface, rows, columns, weights.shape)
         height, width, _ = part.out.shape
         cost = fft_cost(*weights.shape, height * part.stride[1], width * part.stride[0], 1)
-        if np.count_nonzero(weights) <= _DIRECT_TAPS * cost:
+        if np.count_nonzero(weights) <= DIRECT_TAPS * cost:
             clipped += run_direct(weights, part, dilation=1, threads=threads)
         else:
             clipped += _run_bands(weights, part, threads)

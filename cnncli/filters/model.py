@@ -95,13 +95,6 @@ class Plan:
         return f"{self.way} ({self.detail})" if self.detail else self.way
 
 
-# Costs of a tap, in the unit of `Plan.cost`. A tap of a single sum is a load and a multiply-add, and
-# unaligned loads that cross a cache line count twice; with several sums per load (rows in one pass, pairs of
-# kernels) the multiply-adds are the limit.
-LONE_TAP = 1.35
-SHARED_TAP = 1.05
-
-
 @record(eq=False)
 class PlacedKernels:
     """A filter's kernels as applied to the image, and the cell at the output pixel.

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
+from cnncli.core.choices import RESIZED_FLOATS
 from cnncli.core.native import processor
 from cnncli.core.threads import spread
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
@@ -18,7 +19,6 @@ Pixels = NDArray[Any]
 Floats = NDArray[np.float64]
 
 _ROWS_AT_ONCE = 64
-_TILE_FLOATS = 6144  # of the rows of a tile's source and result together, in vectors of one lane
 #: How far from its middle, in pixels of the smaller picture, a way to interpolate reaches.
 SUPPORTS = {"area": 0.5, "bilinear": 1.0, "bicubic": 2.0, "lanczos": 3.0}
 
@@ -225,7 +225,7 @@ def _padded(samples: int) -> int:
 def _tile_width(columns: Taps, channels: int, lanes: int) -> int:
     """Pixels of the result of which the sums lie in a part of the L2 cache."""
     per_pixel = 1 + (int(columns.beyond.max()) - int(columns.first.min())) / len(columns.first)
-    return max(1, min(len(columns.first), int(_TILE_FLOATS * 8 / lanes / channels / per_pixel)))
+    return max(1, min(len(columns.first), int(RESIZED_FLOATS * 8 / lanes / channels / per_pixel)))
 
 
 def run_affine(

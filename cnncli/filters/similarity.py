@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core.choices import COMPARED_BYTES
 from cnncli.core.threads import spread
 from cnncli.records import record
 
@@ -20,7 +21,6 @@ REACH: dict[Window, int] = {"uniform": 3, "gaussian": 5}
 _SIGMA = 1.5
 _K1, _K2 = 0.01, 0.03
 _READ_BYTES = 32 << 20  # of rows in float64 that are read at once …
-_PART_BYTES = 1 << 19  # … and compared at once, by a thread: several of them fit into an L2 cache
 
 
 @record
@@ -103,7 +103,7 @@ def compare(
     height, width, channels = shape
     reach = REACH[window]
     row = 8 * width * channels
-    part = max(2 * reach + 2, _PART_BYTES // row)
+    part = max(2 * reach + 2, COMPARED_BYTES // row)
     step = max(1, _READ_BYTES // row // part) * part
     found: list[_Sums] = []
     for start in range(0, height, step):

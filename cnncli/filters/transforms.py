@@ -11,16 +11,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs
+from cnncli.core.choices import (
+    CACHED_POINTS,
+    DIRECT_SECONDS,
+    MAX_TILE_SIDE,
+    PASS_COST,
+    POINT_COST,
+    ROW_COST,
+    TALL_COST,
+    UNCACHED_COST,
+)
 from cnncli.core.native import processor, run
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
 from cnncli.filters.model import Weights
 from cnncli.records import record
 
 _MIN_SIDE = 16  # rows or columns of a tile: radix-4 passes at both ends, in vectors of up to 16
-_MAX_SIDE = 1024  # unless the kernel needs more
 _MULTIPLE = 16  # a tile's width is a multiple of this, so that rows are stored in whole vectors
-_CACHED_POINTS = 65536  # complex float32 in half a megabyte, the L2 cache of a core
-_DIRECT_SECONDS = 0.031e-9  # of direct convolution: a multiply-add of one thread
 _OFFSET_BYTES = 192  # for the offsets of a group's planes, at most 6, what is dark, and two vectors
 BOUND = 1e-4  # of sum |weights| times the largest magnitude in a window: maximum error of an output
 MIN_FRACTION = 1 / 32  # of a tile's root mean square: smallest peak of a window for which that holds
@@ -175,7 +182,7 @@ def fft_cost(kh: int, kw: int, height: int, width: int, channels: int) -> float:
     """
     kernel, dense = (kh, kw), (height, width)
     seconds = _seconds(_tile_size(kernel, dense, channels), kernel, dense, channels)
-    return seconds / (height * width * channels * _DIRECT_SECONDS)
+    return seconds / (height * width * channels * DIRECT_SECONDS)
 
 
 def _tile_size(kernel: tuple[int, int], dense: tuple[int, int], channels: int) -> tuple[int, int]:
@@ -189,20 +196,21 @@ def _sizes(extent: int, length: int) -> list[int]:
     smallest = max(_MIN_SIDE, 1 << extent.bit_length())
     whole = 1 << (length + extent - 2).bit_length()
     roomy = smallest if 4 * smallest >= 5 * extent else 2 * smallest
-    largest = max(smallest, min(whole, max(_MAX_SIDE, roomy)))
+    largest = max(smallest, min(whole, max(MAX_TILE_SIDE, roomy)))
     return [smallest << doubled for doubled in range((largest // smallest).bit_length())]
 
 
 def _seconds(size: tuple[int, int], kernel: tuple[int, int], dense: tuple[int, int], channels: int) -> float:
-    """Time of one thread, fitted to measurements on Zen 3 with 8 lanes."""
+    """Time of one thread, by the costs in `cnncli.core.choices`."""
     rows, columns = size
     valid_rows, valid_columns = rows - kernel[0] + 1, columns - kernel[1] + 1
     tiles = math.ceil(dense[0] / valid_rows) * math.ceil(dense[1] / valid_columns)
     planes = 2 * math.ceil(tiles * channels / 2) + 1  # one more for the spectrum
     # Columns without results are not transformed back; every loaded row costs extra, tall tiles more.
-    point = math.log2(rows * columns) * (0.06 + 0.07 * valid_columns / columns)
-    point += 0.4 + 30 / columns + (0.6 if rows > columns else 0)
-    point += 0.6 * max(0, math.log2(rows * columns / _CACHED_POINTS))
+    every, back = PASS_COST
+    point = math.log2(rows * columns) * (every + back * valid_columns / columns)
+    point += POINT_COST + ROW_COST / columns + (TALL_COST if rows > columns else 0)
+    point += UNCACHED_COST * max(0, math.log2(rows * columns / CACHED_POINTS))
     return planes * rows * columns * point * 1e-9
 
 

@@ -14,17 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import native, nn_jobs
+from cnncli.core.choices import FINAL_TASKS, MIN_PART_WORK, PACK_FLOATS, PIECE_ROWS, VALUE_WORK
 from cnncli.core.program import Call, Program
 from cnncli.nn.chunks import Chunks
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK
 from cnncli.nn.memory import SLACK, Tensor, pieces, split_evenly
-
-PIECE_ROWS = 256  # rows of a parameter in one task
-MIN_PART_WORK = 300_000  # multiply-adds of a part that outweigh synchronisation
-VALUE_WORK = 10  # multiply-adds that take as long as reading and writing a value
-FINAL_TASKS = 64  # into which a whole-batch call is split
-PACK_FLOATS = 1 << 14  # in one task
 
 Tensors = Mapping[str, Tensor | tuple[Tensor, int]]  # by field, optionally with an offset in bytes
 

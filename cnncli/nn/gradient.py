@@ -7,12 +7,13 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core.choices import MIN_SHARED_WORK
 from cnncli.core.threads import available_cores
 from cnncli.errors import CnncliError
 from cnncli.nn.calls import program
 from cnncli.nn.elementwise import copy
 from cnncli.nn.graph import INPUT
-from cnncli.nn.inference import MIN_SHARED_WORK, check_images, check_memory, too_large
+from cnncli.nn.inference import check_images, check_memory, too_large
 from cnncli.nn.memory import Tensor, lay_out
 from cnncli.nn.network import Floats, Network
 from cnncli.nn.schedule import Schedule, trained_layers

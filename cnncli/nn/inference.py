@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from cnncli.core.choices import MIN_SHARED_WORK
 from cnncli.core.nn_jobs import TABLE_BYTES
 from cnncli.core.threads import available_cores
 from cnncli.errors import CnncliError
@@ -16,7 +17,6 @@ from cnncli.nn.memory import Tensor, lay_out
 from cnncli.nn.network import Floats, Network
 from cnncli.nn.schedule import Schedule
 
-MIN_SHARED_WORK = 10_000_000  # multiply-adds (about 0.1 ms) of a network from which several threads pay
 _CHECKED_FROM = 1 << 28  # bytes: asking the system takes a tenth of a millisecond
 
 

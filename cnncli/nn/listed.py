@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
-from cnncli.nn.calls import PIECE_ROWS
+from cnncli.core.choices import PIECE_ROWS
 from cnncli.nn.layer import BLOCK, Parameter
 
 if TYPE_CHECKING:

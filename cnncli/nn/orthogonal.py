@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import native, nn_jobs
+from cnncli.core.choices import MIN_PART_WORK, PIECE_ROWS
 from cnncli.core.nn_jobs import ORTHOGONAL_STAGES
-from cnncli.nn.calls import MIN_PART_WORK, PIECE_ROWS
 from cnncli.nn.layer import BLOCK, Parameter
 from cnncli.nn.memory import pieces
 

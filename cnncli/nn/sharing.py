@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core.choices import PIECE_ROWS
 from cnncli.core.program import Call, Program
 from cnncli.core.ranks import Bytes, Ranks, view
 from cnncli.errors import CnncliError
-from cnncli.nn.calls import PIECE_ROWS, Op, tasks_of
+from cnncli.nn.calls import Op, tasks_of
 from cnncli.nn.layer import BLOCK
 from cnncli.nn.memory import Tensor
 

@@ -9,16 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import native, nn_jobs
+from cnncli.core.choices import LARGE_GRADIENT, PIECE_ROWS
 from cnncli.core.nn_jobs import CACHE_LINE
-from cnncli.nn.calls import PIECE_ROWS
 from cnncli.nn.memory import SLACK, pieces
 
 if TYPE_CHECKING:
     from cnncli.nn.graph import Node
     from cnncli.nn.network import Network
     from cnncli.nn.schedule import Schedule
-
-LARGE_GRADIENT = 1 << 20  # bytes from which a barrier pays, so that layers share the memory
 
 
 class Slots:

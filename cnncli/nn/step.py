@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import native, nn_jobs
+from cnncli.core.choices import PIECE_ROWS
 from cnncli.core.program import Program
 from cnncli.core.threads import available_cores
-from cnncli.nn.calls import PIECE_ROWS, program
+from cnncli.nn.calls import program
 from cnncli.nn.chunks import chunked
 from cnncli.nn.inference import check_images
 from cnncli.nn.memory import lay_out, pieces

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cnncli.core import native
-from cnncli.core.search import BLOCK, LINE_FLOATS, nearest, padded_width
+from cnncli.core.choices import SEARCH_BLOCK
+from cnncli.core.search import LINE_FLOATS, nearest, padded_width
 
 
 def expected(rows, queries, top):
@@ -14,7 +15,9 @@ def expected(rows, queries, top):
 
 
 # N around a tile of 4 rows and around blocks; Q around tiles of 2 and 4 queries and around one reading.
-@pytest.mark.parametrize("rows", [1, 3, 4, 7, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 6])
+@pytest.mark.parametrize(
+    "rows", [1, 3, 4, 7, *(SEARCH_BLOCK + more for more in (-1, 0, 1)), 3 * SEARCH_BLOCK + 6]
+)
 @pytest.mark.parametrize(("width", "queries", "top"), [(16, 1, 1), (48, 5, 3), (112, 2, 40), (32, 67, 5)])
 def test_the_largest_products_are_found(rng, rows, width, queries, top):
     a = rng.integers(-9, 10, (rows, width)).astype(np.float32)  # sums of whole numbers are exact

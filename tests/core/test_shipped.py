@@ -10,8 +10,8 @@ import squares as driver
 
 import cnncli
 from cnncli.core import native
+from cnncli.core.choices import TARGETS
 from cnncli.core.platforms import PLATFORMS, fitting
-from cnncli.core.target import TARGETS
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="blocks are for Linux")
 ROOT = Path(cnncli.__file__).parent.parent

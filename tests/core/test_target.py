@@ -2,7 +2,8 @@
 
 import pytest
 
-from cnncli.core.target import TARGETS, choose_target, held_to
+from cnncli.core.choices import TARGETS
+from cnncli.core.target import choose_target, held_to
 from cnncli.errors import CnncliError
 
 SKYLAKE_X = frozenset({"sse2", "avx", "avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512dq"})

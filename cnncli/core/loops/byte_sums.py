@@ -9,11 +9,12 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from cnncli.core.choices import ROWS_AHEAD
 from cnncli.core.loads import float_vectors
 from cnncli.core.loops.integers import clear
 from cnncli.core.loops.kernel_rows import in_place, storing_chunks, tile_at
 from cnncli.core.loops.median_network import row_copier
-from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, inline
+from cnncli.core.loops.tile_io import HEADER_BYTES, inline
 from cnncli.core.simd import (
     I64,
     LANES,
@@ -156,7 +157,7 @@ def sliding_loop(element):
             for have in range(need):
                 entering = base + have * step
                 if source:
-                    fetch_to_read(entering + AHEAD * step, pixels * channels)
+                    fetch_to_read(entering + ROWS_AHEAD * step, pixels * channels)
                 else:
                     load_bytes(job, top + have, left, pixels, entering)
                 y = have + 1 - box_height

@@ -8,11 +8,11 @@ fixed range of chunks, so that the order of all sums is the same for any number 
 from numpy import float32
 
 from cnncli.core import nn_jobs
+from cnncli.core.choices import PAIR_ROWS
 from cnncli.core.loops.gemm import (
     ADD,
     BLOCK_BYTES,
     NARROW,
-    PAIRS,
     ROWS,
     outer_narrow,
     outer_pairs,
@@ -88,7 +88,7 @@ def loop(job_pointer, scratch, lo, hi):
                 dy_at = columns + y * job.dy_row
                 here = min(lines, job.height - y)
                 to = job.dweight + slot * job.slot_pitch + each * pitch
-                rows = PAIRS if job.pairs else NARROW if job.narrow and block == blocks - 1 else ROWS
+                rows = PAIR_ROWS if job.pairs else NARROW if job.narrow and block == blocks - 1 else ROWS
                 tap_tiles(job, x_at, dy_at, here, scratch, to, mode, rows)
                 if job.dbias and y == 0:
                     bias_sums(job, columns, job.dbias + slot * job.slot_pitch + each * BLOCK_BYTES, mode)

@@ -12,6 +12,7 @@ multiply 1.35 times as fast on a Zen 4.
 """
 
 from cnncli.core import nn_jobs
+from cnncli.core.choices import WEIGHTS_AHEAD
 from cnncli.core.loops.gemm import (
     ADD,
     ALONE,
@@ -49,7 +50,6 @@ MOST = 2 * max(ROWS, HALF, NARROW)  # pixels read beyond the listed ones: by the
 OUTPUTS = 8 * (nn_jobs.LISTED_PIXELS + MOST)  # bytes from the list of inputs to that of outputs
 assert 2 * OUTPUTS <= nn_jobs.TABLE_BYTES
 SOURCES = OUTPUTS + LINE  # bytes before copies of inputs: their segment, and where they come from
-AHEAD = 4096  # bytes of weights that are fetched while they arrive: 20 to 40 GB/s at 100 to 200 ns of latency
 
 
 @inline
@@ -195,9 +195,9 @@ def sum_up_one(job, group, table):
             segments = job.segments + 24 * part * count
             panel, mode = panel_at(job, part, group, block), mode_of(job, part, block) | ALONE
             if job.narrow != 0 and each == 0:
-                gemm_single_narrow(table, to, segments, count, panel, AHEAD, bias, mode, shift)
+                gemm_single_narrow(table, to, segments, count, panel, WEIGHTS_AHEAD, bias, mode, shift)
             else:
-                gemm_single(table, to, segments, count, panel, AHEAD, bias, mode, shift)
+                gemm_single(table, to, segments, count, panel, WEIGHTS_AHEAD, bias, mode, shift)
 
 
 @inline

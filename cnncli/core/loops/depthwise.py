@@ -6,8 +6,8 @@ once for each phase of the stride, as in ``conv_forward.py``.
 """
 
 from cnncli.core import nn_jobs
+from cnncli.core.choices import DEPTHWISE_PIXELS
 from cnncli.core.loops.depthwise_tile import (
-    PIXELS,
     tile_2,
     tile_3,
     tile_3_strided,
@@ -25,7 +25,7 @@ JOB = nn_jobs.DEPTHWISE
 
 @inline
 def some_pixels(job, x, panel, y, bias, ending):
-    """A tile of `PIXELS` pixels."""
+    """A tile of `DEPTHWISE_PIXELS` pixels."""
     steps = (job.x_step, job.x_tap, job.y_step)
     kernel = (job.rows, job.row_count, job.columns)
     near = job.x_step == job.x_tap
@@ -49,7 +49,7 @@ def line_of_pixels(job, x, panel, y, bias, lanes):
     """A line of one vector of channels; the last tile overlaps the one before."""
     width = job.width
     ahead = job.x_line * job.row_count  # of the next line, what this one does not read
-    if width < PIXELS:
+    if width < DEPTHWISE_PIXELS:
         steps = (job.x_step, job.x_tap, job.y_step)
         kernel = (job.rows, job.row_count, job.columns)
         for column in range(width):
@@ -57,8 +57,8 @@ def line_of_pixels(job, x, panel, y, bias, lanes):
             y_at = y + column * job.y_step
             tile_single(x_at, y_at, panel, bias, steps, kernel, (job.mode, 0, lanes, ahead))
         return
-    for first in range(0, width, PIXELS):
-        column = min(first, width - PIXELS)
+    for first in range(0, width, DEPTHWISE_PIXELS):
+        column = min(first, width - DEPTHWISE_PIXELS)
         x_at = x + column * job.x_step
         y_at = y + column * job.y_step
         some_pixels(job, x_at, panel, y_at, bias, (job.mode, first - column, lanes, ahead))

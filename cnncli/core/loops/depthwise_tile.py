@@ -2,19 +2,19 @@
 
 Every lane is a channel of its own, so nothing is broadcast: for each tap, the inputs of the pixels are
 multiplied by the same vector of weights. Where the columns of a kernel row are neighbours too, each input is
-loaded once for all the taps that it meets: with 3 columns and `PIXELS` pixels, 9 + 3 loads for 21 fused
-multiply-adds. `PIXELS` accumulators, the weights of one kernel row and one input fit 16 registers; 7 divides
-the widths of networks for images of 224.
+loaded once for all the taps that it meets: with 3 columns and 7 pixels (`DEPTHWISE_PIXELS`), 9 + 3 loads for
+21 fused multiply-adds. 7 accumulators, the weights of one kernel row and one input fit 16 registers; 7
+divides the widths of networks for images of 224.
 """
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from cnncli.core.choices import DEPTHWISE_PIXELS
 from cnncli.core.loops.gemm import ADD, BLOCK_BYTES, at_offset, clip, has, start_sums
 from cnncli.core.simd import I64, LANES, VECTOR, constant, fused, loaded, prefetch, splatted, stored
 
-PIXELS = 7
 ZERO = ir.Constant(I64, 0)
 
 
@@ -111,17 +111,17 @@ def _tile(pixels, taps, step):
     return tile
 
 
-# Tiles of `PIXELS` pixels, by taps and step, and of any taps; a single pixel. The output's pixel p is
+# Tiles of so many pixels, by taps and step, and of any taps; a single pixel. The output's pixel p is
 # (bias, or the previous output) + sum over rows r < row_count, columns j < columns of
 # x[p * x_step + rows[r] + j * x_tap] * panel[r * columns + j], in bytes but for the panel.
 # ``steps``: x_step, x_tap, y_step. ``kernel``: address of rows, row_count, columns. ``ending``: mode, pixels
 # that a tile before it has computed, lanes in use (or more), distance in bytes to what is prefetched.
-tile_2 = _tile(PIXELS, 2, 1)
-tile_3 = _tile(PIXELS, 3, 1)
-tile_5 = _tile(PIXELS, 5, 1)
-tile_3_strided = _tile(PIXELS, 3, 2)
-tile_5_strided = _tile(PIXELS, 5, 2)
-tile_any = _tile(PIXELS, 0, 0)
+tile_2 = _tile(DEPTHWISE_PIXELS, 2, 1)
+tile_3 = _tile(DEPTHWISE_PIXELS, 3, 1)
+tile_5 = _tile(DEPTHWISE_PIXELS, 5, 1)
+tile_3_strided = _tile(DEPTHWISE_PIXELS, 3, 2)
+tile_5_strided = _tile(DEPTHWISE_PIXELS, 5, 2)
+tile_any = _tile(DEPTHWISE_PIXELS, 0, 0)
 tile_single = _tile(1, 0, 0)
 
 

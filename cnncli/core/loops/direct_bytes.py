@@ -9,10 +9,11 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core import jobs
+from cnncli.core.choices import ROWS_AHEAD
 from cnncli.core.loads import float_vectors
 from cnncli.core.loops.kernel_rows import in_place, storing_chunks, tile_at
 from cnncli.core.loops.median_network import row_copier
-from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, inline
+from cnncli.core.loops.tile_io import HEADER_BYTES, inline
 from cnncli.core.simd import (
     I64,
     LANES,
@@ -127,6 +128,6 @@ def loop(job_pointer, scratch, lo, hi):
                 load_bytes(job, top + ready, left, pixels, rows + ready * pitch)
                 ready += 1
             first = base + y * job.stride_y * step
-            fetch_to_read(first + (job.extent_y + AHEAD) * step, pixels * job.channels)
+            fetch_to_read(first + (job.extent_y + ROWS_AHEAD) * step, pixels * job.channels)
             clipped += store_sums(job, first, taps, job.tap_count, y0 + y, x0, width, spare, scratch)
     store_i64(scratch, load_i64(scratch) + clipped)

@@ -30,6 +30,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from cnncli.core.choices import PAIR_ROWS, UNROLLED
 from cnncli.core.loops.rows import inline
 from cnncli.core.simd import (
     F32,
@@ -52,8 +53,6 @@ ROWS = TARGET.gemm_rows
 VECTORS = 2
 HALF = TARGET.gemm_half_rows
 NARROW = TARGET.gemm_narrow_rows
-UNROLLED = 4  # steps of a sum in one turn of its loop
-PAIRS = 13  # rows of the tile of pairs: limited by the registers for their addresses
 BLOCK = VECTORS * LANES
 BLOCK_BYTES = 4 * BLOCK
 
@@ -267,17 +266,17 @@ def _lanes(builder, vector, numbers):
 
 @intrinsic
 def gemm_pairs(typing_context, table, segments, count, panel, bias, mode, pixel):
-    """A tile of `PAIRS` pairs of pixels, ``pixel`` bytes apart in the output; it does not add.
+    """A tile of `PAIR_ROWS` pairs of pixels, ``pixel`` bytes apart in the output; it does not add.
 
     Half a vector is stored for each pixel: the lanes that are not used are overwritten by the next.
     """
 
     def codegen(context, builder, signature, args):
         table, segments, count, panel, bias, mode, pixel = args
-        inputs, outputs = _words(builder, table, 0, PAIRS), _words(builder, table, PAIRS, PAIRS)
+        inputs, outputs = _words(builder, table, 0, PAIR_ROWS), _words(builder, table, PAIR_ROWS, PAIR_ROWS)
         half = loaded(builder, bias, _HALF_VECTOR, 4)
         start = _lanes(builder, half, [lane // 2 for lane in range(LANES)])
-        slots = _slots(builder, PAIRS, 1)
+        slots = _slots(builder, PAIR_ROWS, 1)
         for row in slots:
             builder.store(start, row[0])
 
@@ -341,8 +340,8 @@ def outer_pairs(typing_context, table, columns, lines, line, line_pitch, column_
 
     def codegen(context, builder, signature, args):
         table, columns, lines, line, line_pitch, column_pitch, column_step, mode = args
-        inputs, outputs = _words(builder, table, 0, PAIRS), _words(builder, table, PAIRS, PAIRS)
-        slots = _slots(builder, PAIRS, 1)
+        inputs, outputs = _words(builder, table, 0, PAIR_ROWS), _words(builder, table, PAIR_ROWS, PAIR_ROWS)
+        slots = _slots(builder, PAIR_ROWS, 1)
         for row in slots:
             builder.store(constant(0), row[0])
         two = ir.Constant(I64, 2)

@@ -2,11 +2,12 @@
 
 import numpy as np
 
+from cnncli.core.choices import ROWS_AHEAD
 from cnncli.core.elements import COLORS, FLOAT, RGBX_BYTES, U8, U16
 from cnncli.core.jobs import RGBX, STREAMED
 from cnncli.core.loops.integers import copy_bytes
 from cnncli.core.loops.taps import LONE_CHUNK, ROW_CHUNK, ROWS, one_sum, row_sums
-from cnncli.core.loops.tile_io import AHEAD, inline, store_row
+from cnncli.core.loops.tile_io import inline, store_row
 from cnncli.core.simd import fetch_to_read, fetch_to_write, load_i64
 
 ONE = np.float32(1)
@@ -127,7 +128,7 @@ def storing_chunks(chunk, sum_chunk):
             if i < whole:
                 to = out + i * size
                 kind, absolute, scale, bias = job.out_type, job.absolute, job.scale, job.bias
-                fetch_to_write(to + AHEAD * job.out_pitch, chunk * size)
+                fetch_to_write(to + ROWS_AHEAD * job.out_pitch, chunk * size)
             clipped += sum_chunk(job, src, table, count, i, to, kind, absolute, scale, bias, i < whole)
         if whole < samples:
             done = whole // channels

@@ -1,5 +1,6 @@
 """Medians by networks, for one type of element: what the loops for bytes, words and floats share."""
 
+from cnncli.core.choices import ROWS_AHEAD
 from cnncli.core.loads import load_sample
 from cnncli.core.loops.exchange import (
     KEY,
@@ -10,7 +11,7 @@ from cnncli.core.loops.exchange import (
     three_by_three,
 )
 from cnncli.core.loops.integers import copy_bytes
-from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, inline, load_row, store_row
+from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
 from cnncli.core.simd import VECTOR_BYTES, load_i64, record
 from cnncli.core.stores import store_sample
 
@@ -24,7 +25,7 @@ def network_loop(element, load, aim, store, *, fetches):
     elements are prefetched; ``load`` and ``store`` of floats do so themselves.
     """
     size_bytes = element.width // 8
-    fetched = AHEAD if fetches else 0
+    fetched = ROWS_AHEAD if fetches else 0
     three = three_by_three(element)
     five = compiled_network(5, element)
     exchange = exchange_rows(element)

@@ -14,10 +14,11 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from cnncli.core.choices import ROWS_AHEAD
 from cnncli.core.elements import FLOAT, size_of
 from cnncli.core.loops.integers import copy_bytes
 from cnncli.core.loops.median_network import row_copier
-from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, inline, load_row, store_row
+from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
 from cnncli.core.simd import (
     F32,
     I64,
@@ -289,8 +290,8 @@ def morphology_loop(element, load, aim, store):
             length = width * step
             place = 0
             for have in range(rows + height - 1):
-                if have + AHEAD < rows + height - 1:
-                    fetch_ahead(job, y0 + have + AHEAD, x0, width + job.extent_x - 1)
+                if have + ROWS_AHEAD < rows + height - 1:
+                    fetch_ahead(job, y0 + have + ROWS_AHEAD, x0, width + job.extent_x - 1)
                 row = load(job, y0 + have, x0, width + job.extent_x - 1, raw, length)
                 widen(job, row, slots, planes, place, length, table)
                 newest = place
@@ -323,7 +324,7 @@ def morphology_loop(element, load, aim, store):
                         beyond = streamed_extremes(table, count, length, found, job.dilates)
                     else:
                         if found != answer:
-                            fetch_to_write(found + AHEAD * job.out_pitch, length)
+                            fetch_to_write(found + ROWS_AHEAD * job.out_pitch, length)
                         beyond = last_extremes(table, count, length, found, job.dilates)
                     not_finite += beyond
                     store(job, found, y0 + y, x0, width, scratch, spare)

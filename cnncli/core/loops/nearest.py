@@ -11,12 +11,14 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core import search
+from cnncli.core.choices import SEARCH_AHEAD, SEARCH_BLOCK, SEARCH_FEW, SEARCH_NEAR
 from cnncli.core.loops.rows import inline
 from cnncli.core.simd import (
     I32,
     I64,
     LANES,
     LINE,
+    TARGET,
     VECTOR,
     VECTOR_BYTES,
     constant,
@@ -33,11 +35,7 @@ from cnncli.core.simd import (
 
 JOB = search.NEAREST
 ROWS = 4
-QUERIES = 2 if LANES == 8 else 4  # AVX2 has 16 registers, the others have 32
-FEW = 4  # queries, with which one row at a time is multiplied
-#: Bytes that rows are prefetched ahead, several at a time and one alone: hardware stops at the end of each
-#: page of 4 KB.
-AHEAD, NEAR = 1 << 14, 1 << 10
+QUERIES = TARGET.search_queries
 
 
 def _total(builder, value):
@@ -63,7 +61,7 @@ def _products(rows, queries):
             totals = [cgutils.alloca_once_value(builder, constant(0)) for _ in range(rows * queries)]
             for total in totals:
                 builder.store(constant(0), total)
-            step, ahead = ir.Constant(I64, LINE), ir.Constant(I64, AHEAD if rows > 1 else NEAR)
+            step, ahead = ir.Constant(I64, LINE), ir.Constant(I64, SEARCH_AHEAD if rows > 1 else SEARCH_NEAR)
             with cgutils.for_range_slice(builder, ir.Constant(I64, 0), size, step, inc=True) as (line, _):
                 for at in row_at:
                     prefetch(builder, builder.add(builder.add(at, line), ahead))
@@ -118,10 +116,10 @@ def loop(job_pointer, scratch, lo, hi):
     positions = scratch + 8 * count
     scores = positions + 8 * count * top
     out = scores + 4 * count * top
-    end = min(hi * search.BLOCK, job.count)
-    row = lo * search.BLOCK
+    end = min(hi * SEARCH_BLOCK, job.count)
+    row = lo * SEARCH_BLOCK
     while row < end:
-        rows = ROWS if row + ROWS <= end and count > FEW else 1
+        rows = ROWS if row + ROWS <= end and count > SEARCH_FEW else 1
         at = job.rows + row * size
         q = 0
         while q < count:

@@ -3,10 +3,11 @@
 import numpy as np
 
 from cnncli.core import jobs
+from cnncli.core.choices import ROWS_AHEAD
 from cnncli.core.elements import FLOAT, U8
 from cnncli.core.loads import load_sample, load_vectors
 from cnncli.core.loops.kernel_rows import tile_at
-from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, inline, load_row, store_row
+from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
 from cnncli.core.simd import LANES, load_i64, record, splat, store_f32, vabs, vload, vmax, vmin, vstore
 
 JOB = jobs.PAIR
@@ -19,7 +20,7 @@ def load_other(job, y, x, samples, dst):
     kind = job.other_type
     row = job.other + load_i64(job.ymap + 8 * y) * job.other_pitch
     first = load_i64(job.xmap + 8 * x) * job.channels
-    load_vectors(row, first, kind, samples, dst, AHEAD * job.other_pitch)
+    load_vectors(row, first, kind, samples, dst, ROWS_AHEAD * job.other_pitch)
     for i in range(samples - samples % LANES, samples):
         store_f32(dst + 4 * i, load_sample(row, first + i, kind))
 

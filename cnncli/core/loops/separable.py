@@ -1,9 +1,10 @@
 """Separable convolution: a row of taps, then a column of taps, for each rank of the kernel."""
 
 from cnncli.core import jobs
+from cnncli.core.choices import ROWS_AHEAD
 from cnncli.core.loops.kernel_rows import in_place, move_up, store_sums, sum_along, tile_at
 from cnncli.core.loops.taps import ROWS
-from cnncli.core.loops.tile_io import AHEAD, HEADER_BYTES, load_row
+from cnncli.core.loops.tile_io import HEADER_BYTES, load_row
 from cnncli.core.simd import fetch_to_read, load_i64, record, store_i64
 
 JOB = jobs.SEPARABLE
@@ -34,7 +35,7 @@ def loop(job_pointer, scratch, lo, hi):
                     first_kept += still
                 row = source + have * job.src_pitch
                 if source:
-                    fetch_to_read(row + AHEAD * job.src_pitch, 4 * samples)
+                    fetch_to_read(row + ROWS_AHEAD * job.src_pitch, 4 * samples)
                 else:
                     row = loaded
                     load_row(job, top + have, left, pixels, row)

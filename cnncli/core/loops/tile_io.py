@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit
 
+from cnncli.core.choices import ROWS_AHEAD
 from cnncli.core.elements import COLORS, FLOAT, RGBX_BYTES, U8
 from cnncli.core.jobs import RGBX
 from cnncli.core.loads import load_luma, load_sample, load_vectors
@@ -12,7 +13,6 @@ from cnncli.core.stores import store_sample, store_vectors
 
 HEADER_BYTES = 64  # scratch before the rows: the count of clipped values, on its own cache line
 OPAQUE = 255  # the fourth byte of RGBX pixels in the output
-AHEAD = 2  # source rows from the loaded one to the prefetched one
 ZERO = np.float32(0)
 HALF = np.float32(0.5)
 HIGH_U8 = np.float32(255)
@@ -58,7 +58,7 @@ def load_row(job, padded_row, padded_column, pixels, dst):
             load_luma(row, first, job.src_type, hi - lo, at, job.red, job.green, job.blue)
         else:
             samples = (hi - lo) * job.channels
-            load_vectors(row, first * job.channels, job.src_type, samples, at, AHEAD * job.src_pitch)
+            load_vectors(row, first * job.channels, job.src_type, samples, at, ROWS_AHEAD * job.src_pitch)
             unit = COLORS * LANES if job.src_type == RGBX else LANES
             whole = (samples - samples % unit) // job.channels
     # Its remainder, and the border on either side, pixel by pixel.
@@ -90,7 +90,7 @@ def store_row(job, src, row, column, pixels, scratch):
     limit = HIGH_U8 if kind == U8 else HIGH_U16
     samples = pixels * channels
     whole = samples - samples % unit if job.stride_x == 1 else 0
-    ahead, first = AHEAD * job.out_pitch, column * channels
+    ahead, first = ROWS_AHEAD * job.out_pitch, column * channels
     clipped = store_vectors(src, whole, dst, first, job.out_type, job.absolute, job.scale, job.bias, ahead)
     for i in range(whole, samples):
         pixel = i // channels

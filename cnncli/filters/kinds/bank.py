@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from cnncli.core.choices import SHARED_TAP
 from cnncli.core.tiling import Surface
 from cnncli.filters.execute import (
     integer_kernels,
@@ -15,7 +16,6 @@ from cnncli.filters.execute import (
     unmapped,
 )
 from cnncli.filters.model import (
-    SHARED_TAP,
     TYPICAL,
     Blocks,
     Combined,

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
+from cnncli.core.choices import EDGES_BYTES
 from cnncli.core.heap import aligned_empty
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out, sliding_tiles
 from cnncli.errors import CnncliError
@@ -20,7 +21,6 @@ LEVELS = 255.0  # an image of any depth is scaled to 0 to 255 …
 STEPS = 4096  # … in steps of a fraction that float32 holds exactly, up to 2^24 steps in all
 SOBEL_STEP = 4.0  # response of the Sobel pair to a step of 1
 _HALO = 2  # pixels around the output for its gradient and its neighbours' gradients
-_BLOCK_BYTES = 1 << 20
 
 _SOBEL = np.array([[1.0, 0.0, -1.0], [2.0, 0.0, -2.0], [1.0, 0.0, -1.0]]) / SOBEL_STEP
 
@@ -156,7 +156,7 @@ def _to_levels(surface: Surface) -> Surface:
     if surface.src.dtype == np.uint8 and surface.full_scale == LEVELS:
         return replace(surface, fill=fill)
     levels = aligned_empty(surface.src.shape, np.float32)
-    rows = max(1, _BLOCK_BYTES // (4 * levels[0].size))
+    rows = max(1, EDGES_BYTES // (4 * levels[0].size))
     for top in range(0, len(levels), rows):
         block = levels[top : top + rows]
         np.multiply(surface.src[top : top + rows], np.float32(factor), out=block, casting="unsafe")

@@ -6,10 +6,10 @@ from typing import Literal
 
 import numpy as np
 
+from cnncli.core.choices import SHARED_TAP
 from cnncli.core.tiling import Surface
 from cnncli.filters.execute import noise_floor, run_responses
 from cnncli.filters.model import (
-    SHARED_TAP,
     TYPICAL,
     Combined,
     Floats,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core.choices import SUMMED_BYTES
 from cnncli.core.heap import aligned_empty
 from cnncli.core.threads import spread
 from cnncli.core.tiling import Surface
@@ -13,7 +14,6 @@ from cnncli.filters.execute import dense, run_direct, store_responses
 from cnncli.filters.model import TYPICAL, Filter, Geometry, Patch, PlacedKernels, Plan, Weights, Windowed
 from cnncli.records import record
 
-_BAND_BYTES = 1 << 20  # of the rows of a channel that are summed at once, in float64: half of an L2 cache
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
 
 Numbers = NDArray[np.float64]
@@ -108,7 +108,7 @@ def run_kuwahara(filter: Kuwahara, surface: Surface, *, threads: int) -> int:
     pixels = np.asarray(padded.out, np.float32)
     across, down = surface.stride
     results = aligned_empty(surface.out.shape, np.float32)
-    rows = max(1, _BAND_BYTES // (8 * pixels.shape[1] * down), filter.size // down)
+    rows = max(1, SUMMED_BYTES // (8 * pixels.shape[1] * down), filter.size // down)
 
     @np.errstate(invalid="ignore", over="ignore")
     def work(worker: int, lo: int, hi: int) -> None:

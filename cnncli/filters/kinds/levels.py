@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
+from cnncli.core.choices import MAPPED_SAMPLES
 from cnncli.core.luma import LUMA
 from cnncli.core.tiling import Surface
 from cnncli.filters.entry import Entry, Example, Parameter, spec_of
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.float64]
 Curve = Callable[[Numbers], Numbers]
 _BINS = 1 << 16  # of a histogram of floats
-_BLOCK = 1 << 17  # samples that are mapped at a time, so that what is between stays in a cache
 
 
 @record(eq=False)
@@ -109,7 +109,7 @@ class Levels(Filter):
         """Map values (H, W, C) by the curve of the colours that are seen, (N, C)."""
         curve = self.curve(values_of(seen, white, counted=not self.by_ends))
         responses = np.empty(values.shape, np.float32)
-        rows = max(1, _BLOCK // max(1, values[:1].size))
+        rows = max(1, MAPPED_SAMPLES // max(1, values[:1].size))
         for start in range(0, len(values), rows):
             block = slice(start, start + rows)
             responses[block] = curve(values[block].astype(np.float64))

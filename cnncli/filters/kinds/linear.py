@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core.choices import ADDITION, LONE_TAP, SHARED_TAP
 from cnncli.core.native import processor
 from cnncli.core.tiling import Surface
 from cnncli.filters.execute import box_rows, run_box, run_direct, run_separable, unmapped
 from cnncli.filters.model import (
-    LONE_TAP,
-    SHARED_TAP,
     TYPICAL,
     Blocks,
     Filter,
@@ -31,10 +30,6 @@ if TYPE_CHECKING:
 RESIDUAL = 1e-6  # of the sum of |weights|: maximum error of a low-rank form
 MAX_RANK = 6
 SVD_SIDE = 512  # above this, a decomposition costs more than the transform it could save
-# Cost factor of transforms, for integers and for floats, which are limited by memory: by the number of rows
-# that the target sums at once. More rows make direct convolution cheaper, not transforms.
-TRANSFORMS = {2: (1.0, 1.0), 4: (1.25, 1.6)}
-ADDITION = 1.5  # load, load, add, store
 
 
 @record(kw_only=True, eq=False)
@@ -142,7 +137,7 @@ def plan_linear(weights: Weights, geometry: Geometry) -> Plan:
 
     # Transforms compute every row, the other methods only those that are stored.
     transform = stride[1] * fft_cost(*extent, shape[0] * stride[1], shape[1] * stride[0], 1)
-    transform *= TRANSFORMS[processor()[3].tap_rows][geometry.floats]
+    transform *= processor()[3].transforms[geometry.floats]
     plans.append(Plan("fft", "overlapping tiles", transform))
     best = min(plans, key=lambda plan: plan.cost)
     if min(kh, kw) == 1:

@@ -6,6 +6,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnncli.core import jobs, native
+from cnncli.core.choices import (
+    HISTOGRAM_COLUMNS,
+    MAX_NETWORK_SIZE,
+    MEDIAN_PLACES_BYTES,
+    MEDIAN_ROW_BYTES,
+    MEDIAN_TILE_ROWS,
+    MEDIAN_WIDE_ROW_BYTES,
+    RANK_TILE,
+)
 from cnncli.core.networks import network_stages, network_steps
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
 from cnncli.filters.entry import MAX_WINDOW, Entry, Example, Parameter, spec_of
@@ -28,15 +37,8 @@ if TYPE_CHECKING:
     from cnncli.filters.opacity import CoveredFrame
 
 COMPILED = (3, 5)  # sizes whose networks the native loops contain
-MAX_NETWORK_SIZE = {1: 11, 2: 13, 4: 9}  # by bytes of an element: above it, other methods are faster
 _VECTOR_GROUP = 256  # bytes that a step of a network processes at once, at most
-_WIDE_ROW_BYTES = 8192  # of a tile's rows if nothing else is stored: long rows suit the memory
 _WHOLE_PIXELS = 16  # the width of a tile is a multiple of this, so that tiles start on cache lines
-_ROW_BYTES = 2048  # of a tile's rows if a network stores intermediate values
-_PLACES_BYTES = 96 * 1024  # of a network's intermediate values: part of the L2 cache
-_TILE_ROWS = 32
-_HISTOGRAM_COLUMNS = 512  # of 544 bytes each, to fit into the L2 cache
-_RANK_TILE = 64
 _OPAQUE = 65535  # full opacity, as a weight of a median
 
 
@@ -197,10 +199,12 @@ def _tile_rows(job: TileJob, size: int, step: int, places: int) -> int:
     surface = job.surface
     height, width, _ = surface.out.shape
     stride_x, stride_y = surface.stride
-    wanted = max(512, min(_ROW_BYTES, _PLACES_BYTES // places)) if places else _WIDE_ROW_BYTES
+    wanted = (
+        max(512, min(MEDIAN_ROW_BYTES, MEDIAN_PLACES_BYTES // places)) if places else MEDIAN_WIDE_ROW_BYTES
+    )
     affordable = max(1, (wanted // step - size) // stride_x)
     tile_width = min(width, affordable // _WHOLE_PIXELS * _WHOLE_PIXELS or affordable)
-    tile_height = min(height, max(_TILE_ROWS, 2 * size))
+    tile_height = min(height, max(MEDIAN_TILE_ROWS, 2 * size))
     pixels = (tile_width - 1) * stride_x + size
     row_bytes = -(-(pixels * step + _VECTOR_GROUP) // 64) * 64
     row_bytes += 64 if row_bytes % 1024 == 0 else 0
@@ -214,7 +218,7 @@ def _tile_rows(job: TileJob, size: int, step: int, places: int) -> int:
 def _by_histogram(size: int, surface: Surface, threads: int) -> int:
     job = lay_out(jobs.MEDIAN_HISTOGRAM, surface, extent=(size, size))
     height, width, channels = surface.out.shape
-    tile_width = min(width, max(_HISTOGRAM_COLUMNS // 2, _HISTOGRAM_COLUMNS - size))
+    tile_width = min(width, max(HISTOGRAM_COLUMNS // 2, HISTOGRAM_COLUMNS - size))
     tile_height = min(height, max(128, 2 * size))
     columns, rows = tile_width + size - 1, tile_height + size - 1
     row_bytes = -(-columns * channels // 64) * 64
@@ -239,7 +243,7 @@ def _rank_job(kind: np.dtype[np.void], size: int, surface: Surface) -> tuple[Til
     job = lay_out(kind, surface, extent=(size, size))
     height, width, channels = surface.out.shape
     stride_x, stride_y = surface.stride
-    side = _RANK_TILE if size < _RANK_TILE else 2 * _RANK_TILE
+    side = RANK_TILE if size < RANK_TILE else 2 * RANK_TILE
     tile_width, tile_height = min(width, max(1, side // stride_x)), min(height, max(1, side // stride_y))
     columns, rows = (tile_width - 1) * stride_x + size, (tile_height - 1) * stride_y + size
     pitch = -(-(columns * channels + _VECTOR_GROUP // 4) // 16) * 16

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
+from cnncli.core.choices import PAIRED_BYTES
 from cnncli.core.threads import spread
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
 from cnncli.errors import CnncliError
@@ -33,7 +34,6 @@ Operation = Literal["add", "subtract", "difference", "multiply", "screen", "dark
 
 #: Operations whose results lie around 0 where the first picture's values do.
 _KEEPS_SIGN = ("multiply", "darken")
-_BLOCK_BYTES = 1 << 19  # of a picture at a time, so that what is between its values stays in a cache
 _LEVEL = 0.5
 
 
@@ -180,7 +180,7 @@ class Pair(Filter):
     def _run_blocks(self, surface: Surface, threads: int) -> int:
         """With a level, or a second picture that is transparent in part; how many samples were clipped."""
         src = as_rgb(surface.src, threads=threads)
-        rows = max(1, _BLOCK_BYTES // max(1, surface.out[:1].size * 4))
+        rows = max(1, PAIRED_BYTES // max(1, surface.out[:1].size * 4))
         clipped = [0] * max(1, threads)
 
         def work(worker: int, lo: int, hi: int) -> None:

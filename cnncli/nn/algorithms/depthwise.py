@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
-from cnncli.nn.algorithms.gather import IMAGE_BYTES, MIN_LINES, AxisPhase
+from cnncli.core.choices import IMAGE_BYTES, MIN_LINES, SUM_PIXELS
+from cnncli.nn.algorithms.gather import AxisPhase
 from cnncli.nn.calls import Part
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK, LANES
@@ -16,8 +17,6 @@ from cnncli.nn.memory import Tensor, split_evenly
 
 if TYPE_CHECKING:
     from cnncli.nn.emit import Emit
-
-SUM_PIXELS = 128  # of a gradient summed together: a line of them for each kernel row stays in the L1 cache
 
 
 class Taps(NamedTuple):

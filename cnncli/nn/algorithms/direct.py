@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cnncli.core.choices import DENSE_PARTS, VALUE_WORK
 from cnncli.nn.algorithms.gather import AxisPhase, Gather
-from cnncli.nn.calls import VALUE_WORK
 from cnncli.nn.elementwise import apply, repeat
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 ADD, BIASED = 1, 8  # modes of the register tile …
 RELUS = {"": 0, "relu": 2, "relu6": 6}  # … and of the ReLU that it applies
-TURNS = 4  # parts of a fully connected layer for each thread: memory may serve one faster than another
 
 
 def emit(
@@ -96,7 +95,7 @@ def emit(
 def _shares_of_one(plan: Emit, work: int, *, joined: bool) -> int:
     """Parts of a layer of a single pixel: each weight is read for one multiply-add of a sample."""
     count = plan.parts(VALUE_WORK * work, joined=joined)
-    return TURNS * count if count > 1 else 1
+    return DENSE_PARTS * count if count > 1 else 1
 
 
 def emit_input_gradient(

@@ -11,6 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
+from cnncli.core.choices import (
+    IMAGE_BYTES,
+    MIN_BLOCKS,
+    MIN_INPUTS,
+    MIN_LINES,
+    PANEL_BYTES,
+    PIXEL_TILES,
+    SETS_BYTES,
+)
 from cnncli.core.native import processor
 from cnncli.core.nn_jobs import CACHE_LINE
 from cnncli.nn.calls import Part
@@ -21,15 +30,9 @@ from cnncli.nn.memory import Tensor, split_evenly
 if TYPE_CHECKING:
     from cnncli.nn.emit import Emit
 
-PANEL_BYTES = 32 * 1024  # weights that a tile's sum runs over at once: most of the L1 cache
-IMAGE_BYTES = 192 * 1024  # inputs processed together: part of the L2 cache
-MIN_LINES = 4  # lines of an image per thread
 ROWS = processor()[3].gemm_rows
 MOST_ROWS = max(ROWS, processor()[3].gemm_narrow_rows)
-PIXELS = 7 * ROWS  # processed together, at least, so that the last tile wastes little
-SETS_BYTES = 4096  # that far apart, two lines share a set of the L1 cache
-MIN_BLOCKS = 4  # of outputs, for which a copy of the inputs pays
-MIN_INPUTS = 64  # of a part of a sum
+PIXELS = PIXEL_TILES * ROWS
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnncli.core import nn_jobs
+from cnncli.core.choices import LINE_PIXELS
 from cnncli.core.native import processor
 from cnncli.nn.layer import BLOCK, is_narrow
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 ROWS = processor()[3].gemm_rows
 MAX_ROWS = max(ROWS, processor()[3].gemm_narrow_rows)
-LINE_PIXELS = 128  # pixels of a gradient processed together, so that they stay in the L1 cache
 
 
 def emit(

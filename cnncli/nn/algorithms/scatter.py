@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
+from cnncli.core.choices import SCATTER_GAIN, SCATTER_STORE_STEPS
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK
 
@@ -15,17 +16,14 @@ if TYPE_CHECKING:
     from cnncli.nn.emit import Emit
     from cnncli.nn.memory import Tensor
 
-STORE_STEPS = 6  # loading and storing a tile takes as long as this many steps of its sum
-GAIN = 1.25  # at least, in steps
-
 
 def is_faster(x: Shape, y: Shape, kernel: tuple[int, int], stride: tuple[int, int]) -> bool:
     """Whether kernel rows fill the vectors so well that it outweighs adding in memory."""
     blocks = -(-kernel[1] * x.channels // BLOCK)
-    spread = y.height * y.width * kernel[0] * blocks * (y.channels + STORE_STEPS)
+    spread = y.height * y.width * kernel[0] * blocks * (y.channels + SCATTER_STORE_STEPS)
     taps = kernel[0] * kernel[1] / (stride[0] * stride[1])
     gathered = x.height * x.width * -(-x.channels // BLOCK) * taps * y.channels
-    return spread * GAIN < gathered
+    return spread * SCATTER_GAIN < gathered
 
 
 def emit(

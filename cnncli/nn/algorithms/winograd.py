@@ -12,6 +12,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnncli.core import nn_jobs
+from cnncli.core.choices import (
+    SMALL_WEIGHTS,
+    WINOGRAD_FEW_TILES,
+    WINOGRAD_MIN_CHANNELS,
+    WINOGRAD_MIN_OUTPUTS,
+    WINOGRAD_MIN_TILES,
+    WINOGRAD_MIN_USED,
+    WINOGRAD_MOST_TILES,
+    WINOGRAD_SUM_TILES,
+    WINOGRAD_TILES,
+    WINOGRAD_TRANSFORMS,
+    WINOGRAD_TURN_ROWS,
+)
 from cnncli.core.native import processor
 from cnncli.core.nn_jobs import CACHE_LINE
 from cnncli.nn.algorithms.gather import restrict_blocks
@@ -28,19 +41,10 @@ ROWS = processor()[3].gemm_rows
 HALF = processor()[3].gemm_half_rows
 PLACES = 36  # values of a transformed tile
 TILE = 4  # outputs on a side
-TILES = 48 // ROWS * ROWS  # processed together, at most: whole register tiles …
-MOST_TILES = 64  # … where weights are many, as they are read once for all of them
-TURN_ROWS = 4  # rows of a register tile that take as long as another turn of tiles
+TILES = WINOGRAD_TILES // ROWS * ROWS  # processed together, at most: whole register tiles
 BUFFER = 2 * 36 * 16  # floats, on the widest processor
-SUM_TILES = 64  # over which a register tile of the weights' gradient sums
 SUMS = 36 * 16 * 32 + BUFFER  # floats, on the widest processor
-MIN_CHANNELS = 8  # below, the transforms cost more than they save …
-MIN_OUTPUTS = 16  # … and here too
-MIN_TILES = 8  # per read of the weights of a large layer
-FEW_TILES = 2 * ROWS  # of a sample
-SMALL_WEIGHTS = 1 << 16  # input times output channels, whose transformed weights stay in the caches
-MIN_USED_FRACTION = 0.6  # fraction of the tiles' outputs that exist
-TRANSFORMS = 1.25  # time of the whole over that of its multiply-adds, at least
+FEW_TILES = WINOGRAD_FEW_TILES * ROWS
 
 
 def is_faster(channels: int, outputs: int, shape: Shape, *, samples: int) -> bool:
@@ -49,11 +53,11 @@ def is_faster(channels: int, outputs: int, shape: Shape, *, samples: int) -> boo
     Weights of four times the size are read for each chunk of ``samples``.
     """
     tiles = _tiles(shape)
-    used = shape.height * shape.width >= MIN_USED_FRACTION * tiles * TILE**2
-    enough = tiles * samples >= MIN_TILES or channels * outputs <= SMALL_WEIGHTS
+    used = shape.height * shape.width >= WINOGRAD_MIN_USED * tiles * TILE**2
+    enough = tiles * samples >= WINOGRAD_MIN_TILES or channels * outputs <= SMALL_WEIGHTS
     rows = -(-tiles * samples // HALF) * HALF
-    fewer = PLACES * rows * TRANSFORMS <= 9 * TILE**2 * tiles * samples
-    fits = channels >= MIN_CHANNELS and outputs >= MIN_OUTPUTS and outputs % LANES == 0
+    fewer = PLACES * rows * WINOGRAD_TRANSFORMS <= 9 * TILE**2 * tiles * samples
+    fits = channels >= WINOGRAD_MIN_CHANNELS and outputs >= WINOGRAD_MIN_OUTPUTS and outputs % LANES == 0
     return used and enough and fewer and fits
 
 
@@ -64,11 +68,11 @@ def _tiles(shape: Shape) -> int:
 
 def tiles_together(total: int, *, weights: int) -> int:
     """How many of all tiles are best processed together, so that the last ones waste little."""
-    most = TILES if weights <= SMALL_WEIGHTS else MOST_TILES
+    most = TILES if weights <= SMALL_WEIGHTS else WINOGRAD_MOST_TILES
 
     def cost(tiles: int) -> int:
         whole, rest = divmod(total, tiles)
-        return whole * (_rows(tiles) + TURN_ROWS) + (_rows(rest) + TURN_ROWS if rest else 0)
+        return whole * (_rows(tiles) + WINOGRAD_TURN_ROWS) + (_rows(rest) + WINOGRAD_TURN_ROWS if rest else 0)
 
     return min(range(min(total, most), 0, -1), key=cost)
 
@@ -160,7 +164,7 @@ def emit_weight_gradient(plan: Emit, x: tuple[Tensor, int], dy: Tensor, dweight:
         channels=channels,
         panel_blocks=blocks,
         narrow=is_narrow(outputs),
-        tiles=SUM_TILES,
+        tiles=WINOGRAD_SUM_TILES,
         dweight=dweight,
         slot_pitch=plan.slot_pitch,
         slot_chunks=plan.chunks.per_slot,
@@ -168,7 +172,7 @@ def emit_weight_gradient(plan: Emit, x: tuple[Tensor, int], dy: Tensor, dweight:
     tensors: dict[str, Tensor | tuple[Tensor, int]] = {
         "x": x,
         "dy": dy,
-        "inputs": plan.chunk_scratch(PLACES * SUM_TILES * padded),
-        "slopes": plan.chunk_scratch(PLACES * SUM_TILES * blocks * BLOCK + SUMS),
+        "inputs": plan.chunk_scratch(PLACES * WINOGRAD_SUM_TILES * padded),
+        "slopes": plan.chunk_scratch(PLACES * WINOGRAD_SUM_TILES * blocks * BLOCK + SUMS),
     }
     plan.each_chunk("winograd_backward", job, tensors)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from cnncli.core import nn_jobs
+from cnncli.core.choices import VALUE_WORK
 from cnncli.errors import CnncliError
-from cnncli.nn.calls import VALUE_WORK, Part
+from cnncli.nn.calls import Part
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import LANES, Layer, refuse_flattened
 from cnncli.nn.memory import split_evenly

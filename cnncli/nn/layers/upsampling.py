@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
+from cnncli.core.choices import MIN_LINES, VALUE_WORK
 from cnncli.errors import CnncliError
 from cnncli.nn.algorithms import direct, outer
-from cnncli.nn.algorithms.gather import MIN_LINES, reach, spill
-from cnncli.nn.calls import VALUE_WORK, Part
+from cnncli.nn.algorithms.gather import reach, spill
+from cnncli.nn.calls import Part
 from cnncli.nn.elementwise import copy, repeat, repeated
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK, Halo, Layer, Parameter, refuse_flattened, vector_parameter

@@ -76,7 +76,7 @@ def test_bytes_are_rounded_and_clipped(rng):
 def test_bands_and_threads_change_nothing(rng, monkeypatch):
     image = random_image(rng, (67, 40, 3), np.float32)
     whole = kuwahara(image, threads=1)[0]
-    monkeypatch.setattr(kind, "_BAND_BYTES", 1)
+    monkeypatch.setattr(kind, "SUMMED_BYTES", 1)
     for threads in (1, 2, 5):
         for stride in ((1, 1), (3, 2)):
             found = kuwahara(image, threads=threads, stride=stride)[0]
