@@ -6,6 +6,8 @@ digest of its own, so that code of other sources, or damaged code, counts as abs
 """
 
 import functools
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from cnncli.core import cache
@@ -17,11 +19,36 @@ FOLDER = CORE / "machine_code"
 
 @functools.cache
 def sources_digest() -> bytes:
-    """Digest of names and contents of all sources that machine code depends on, which are read once."""
-    told = []
-    for source in sorted([*CORE.glob("*.py"), *CORE.glob("loops/*.py")]):
-        told += [source.name.encode(), source.read_bytes()]
-    return cache.digest(b"\0".join(told))
+    """Digest of names and contents of all sources that machine code depends on.
+
+    It is kept in the cache, for as long as the system says the same of the files: reading all of them takes 3
+    of the 90 ms of a command on one small picture, asking about them 0.5.
+    """
+    found = [entry for folder in (CORE, CORE / "loops") for entry in os.scandir(folder)]
+    sources = sorted((entry for entry in found if entry.name.endswith(".py")), key=lambda entry: entry.path)
+    identity = _identity(sources)
+    folder = cache.cache_folder()
+    kept = None if folder is None else folder / "sources" / cache.digest(os.fsencode(CORE)).hex()[:32]
+    known = (None if kept is None else cache.read_cached(kept)) or b""
+    if known.startswith(identity):
+        return known[len(identity) :]
+    digest = cache.digest(b"\0".join(part for each in sources for part in _told(each)))
+    if kept is not None:
+        cache.keep(kept, identity + digest)
+    return digest
+
+
+def _told(source: os.DirEntry[str]) -> tuple[bytes, bytes]:
+    return source.name.encode(), Path(source.path).read_bytes()
+
+
+def _identity(files: Sequence[os.DirEntry[str]]) -> bytes:
+    """Digest of what the system says of files: no edit, copy or installation leaves all of it as it was."""
+    facts = []
+    for file in files:
+        said = file.stat()
+        facts += [file.path, said.st_dev, said.st_ino, said.st_size, said.st_mtime_ns, said.st_ctime_ns]
+    return cache.digest(repr(facts).encode())
 
 
 def shipped_file(folder: Path, name: str, platform: Platform) -> Path:

@@ -291,6 +291,23 @@ def test_the_key_is_of_the_sources_of_the_core_alone(python, copied_package):
         plain = now
 
 
+def test_an_edit_that_keeps_length_and_time_changes_the_key(python, copied_package):
+    plain = key(python, copied_package)
+    source = copied_package / "cnncli" / "core" / "simd.py"
+    was, status = source.read_bytes(), source.stat()
+    source.write_bytes(was[:-1] + b" ")
+    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert source.stat().st_size == status.st_size
+    assert key(python, copied_package) != plain
+    source.write_bytes(was)
+    assert key(python, copied_package) == plain
+
+
+def test_the_key_is_the_same_where_nothing_can_be_kept(python, copied_package):
+    plain = key(python, copied_package)
+    assert key(python, copied_package, CNNCLI_CACHE_DIR="/dev/null/none") == plain
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the processor is read from /proc")
 def test_the_key_is_of_the_processor_and_the_target(python, copied_package):
     one = "vendor_id : A\nmodel name : one\nflags : avx2 fma\n\n"
