@@ -437,7 +437,8 @@ _WORDS: dict[str | tuple[str, str], Callable[[str, Sequence[str]], Answers]] = {
     "split": _one_of("test", "train", "val", "all"),
     "opt": _one_of("adamw", "adam", "sgd", "rmsprop", "muon"),
     "sched": _one_of(
-        "constant", "step", "step:", "cosine", "cosine:warmup=", "one-cycle", "one-cycle:warmup="
+        *("constant", "step", "step:", "cosine", "cosine:warmup=", "linear", "linear:warmup="),
+        *("one-cycle", "one-cycle:warmup="),
     ),
     "augment": _augmentations,
     "fit": _one_of("crop", "pad", "stretch"),

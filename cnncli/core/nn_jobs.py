@@ -390,7 +390,8 @@ LOSS = np.dtype(
         ("height", "i8"),
         ("width", "i8"),
         ("outputs", "i8"),
-        ("targets", "i8"),  # address of float32, a row for each pixel
+        ("targets", "i8"),  # address of float32, a row for each pixel; with labels the row of class 0
+        ("labels", "i8"),  # address of int64, a class for each pixel: which row is its own; 0: there are none
         (
             "target_floats",
             "i8",
@@ -401,6 +402,7 @@ LOSS = np.dtype(
         ("shift", "i8"),  # address of float32, one for each output: what the softmax adds to it
         ("kind", "i8"),  # a value of LOSSES
         ("scale", "f4"),  # of a sample in the gradient
+        ("beside", "f4"),  # of Dice's loss: what the cross-entropy of a sample's pixels counts beside it
         ("alpha", "f4"),
         ("beta", "f4"),
     ],

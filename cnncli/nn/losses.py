@@ -15,6 +15,7 @@ from cnncli.core.nn_jobs import LOSSES
 from cnncli.errors import CnncliError
 
 Floats = NDArray[np.float32]
+Labels = NDArray[np.int64]
 UNCOUNTED = -1  # the class of a pixel that does not count
 
 
@@ -49,13 +50,31 @@ class Loss:
         """(outputs,) what the softmax adds to each."""
         return np.zeros(outputs, np.float32)
 
+    def label_rows(self, outputs: int) -> Floats | None:
+        """Rows of targets for `UNCOUNTED` and each label, all in one array; None: it takes no labels.
+
+        Raises
+        ------
+        CnncliError
+            If the loss has class weights for another number of classes.
+        """
+        return None
+
+    def weigh(self, labels: Labels, outputs: int) -> float:
+        """What the mean divides by where targets are labels (N,) or (N, H, W); else as `prepare`."""
+        raise NotImplementedError
+
+    def beside(self, labels: Labels, outputs: int) -> float:
+        """What a second loss of a sample counts, where there is one in this."""
+        return 0.0
+
     def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
-        """Fill in the targets that the native loop reads.
+        """Fill in the rows of targets that the native loop reads.
 
         Parameters
         ----------
-        targets : ndarray
-            Integer labels (N,) or (N, H, W), or rows (N, K) or (N, H, W, K).
+        targets : ndarray, shape (N, K) or (N, H, W, K)
+            One row for each sample or pixel.
         out : ndarray, shape (N, K) or (N, H, W, K), float32
             Filled in; the last axis is one longer where rows have a weight.
 
@@ -84,7 +103,8 @@ class SoftmaxCrossEntropy(Loss):
         alone make networks see rare classes where frequent ones are likelier. Source: Menon et al.,
         Long-tail learning via logit adjustment, 2021, section 4, with weights for frequencies.
 
-    Both match PyTorch's ``cross_entropy``, for class indices and for probabilities.
+    Targets are labels (N,) or (N, H, W), where `UNCOUNTED` ones do not count, or class probabilities (N, K).
+    Both match PyTorch's ``cross_entropy``.
     """
 
     smoothing: float = 0.0
@@ -96,33 +116,41 @@ class SoftmaxCrossEntropy(Loss):
         """Logarithms of the weights, where the loss is adjusted."""
         return _logarithms(self.class_weights if self.adjusted else None, outputs)
 
-    def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
-        """Targets are class indices (N,) or (N, H, W), or class probabilities (N, K) as made by mixup.
+    def label_rows(self, outputs: int) -> Floats:
+        """1 for the class of a label, smoothed, times the weights; 0 for all of `UNCOUNTED`."""
+        rows = _one_hot_rows(outputs)
+        self._smooth_and_weigh(rows[1:])
+        return rows
 
-        A pixel of class `UNCOUNTED` does not count.
-        """
-        classes = out.shape[-1]
-        weights = None if self.class_weights is None else np.asarray(self.class_weights, np.float32)
-        if weights is not None and len(weights) != classes:
+    def weigh(self, labels: Labels, outputs: int) -> float:
+        """The number of labels, or the sum of their weights."""
+        counts = _counts(labels, outputs)
+        weights = self._weights(outputs)
+        return float(counts.sum() if weights is None else counts @ weights.astype(np.float64))
+
+    def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
+        """Targets are class probabilities (N, K) as made by mixup."""
+        _check_rows(targets, out)
+        out[:] = targets
+        self._smooth_and_weigh(out)
+        return float(out[..., 0].size)
+
+    def _smooth_and_weigh(self, rows: Floats) -> None:
+        classes = rows.shape[-1]
+        weights = self._weights(classes)
+        if self.smoothing:
+            rows *= 1 - self.smoothing
+            rows += np.float32(self.smoothing / classes)
+        if weights is not None:
+            rows *= weights
+
+    def _weights(self, outputs: int) -> Floats | None:
+        if self.class_weights is not None and len(self.class_weights) != outputs:
             raise CnncliError(
-                f"there are {len(weights)} class weights; expected {classes}, one for each class",
+                f"there are {len(self.class_weights)} class weights; expected {outputs}, one for each class",
                 "Give as many weights as classes.",
             )
-        labels = targets.ndim < out.ndim
-        if labels:
-            counts = _one_hot(targets, out)
-            total = float(counts.sum() if weights is None else counts @ weights.astype(np.float64))
-        else:
-            _check_rows(targets, out)
-            out[:] = targets
-            total = float(out[..., 0].size)
-        if self.smoothing:
-            counted = (targets.astype(np.intp) >= 0)[..., None] if labels else np.float32(1)
-            out *= 1 - self.smoothing
-            out += np.float32(self.smoothing / classes) * counted
-        if weights is not None:
-            out *= weights
-        return total
+        return None if self.class_weights is None else np.asarray(self.class_weights, np.float32)
 
 
 @dataclass(frozen=True)
@@ -130,25 +158,35 @@ class Dice(Loss):
     """One minus Dice's coefficient of the softmax, the mean over the classes that a sample has.
 
     With p the probabilities of a class and t its targets over all pixels of a sample, the coefficient is
-    (2 sum(p t) + 1) / (sum(p) + sum(t) + 1).
+    (2 sum(p t) + 1) / (sum(p) + sum(t) + 1). Targets are labels (N, H, W); `UNCOUNTED` ones do not count.
 
     Attributes
     ----------
-    class_weights : tuple of float or None
-        Of an adjusted cross-entropy beside it: both are of the same softmax.
+    entropy : SoftmaxCrossEntropy or None
+        Its mean is added. Where it is adjusted, both are of the outputs that it adjusts.
     """
 
-    class_weights: tuple[float, ...] | None = None
+    entropy: SoftmaxCrossEntropy | None = None
     loop = "dice"
 
     def shift(self, outputs: int) -> Floats:
-        """Logarithms of the weights."""
-        return _logarithms(self.class_weights, outputs)
+        """As of the cross-entropy."""
+        return super().shift(outputs) if self.entropy is None else self.entropy.shift(outputs)
 
-    def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
-        """Targets are class indices (N, H, W); a pixel of class `UNCOUNTED` does not count."""
-        _one_hot(targets, out)
-        return float(len(out))
+    def label_rows(self, outputs: int) -> Floats:
+        """(outputs + 1, 2 outputs + 1): 1 for a label's class, then the cross-entropy's row, then its sum."""
+        own = _one_hot_rows(outputs)
+        other = np.zeros_like(own) if self.entropy is None else self.entropy.label_rows(outputs)
+        return np.concatenate([own, other, other.sum(axis=1, keepdims=True)], axis=1)
+
+    def weigh(self, labels: Labels, outputs: int) -> float:
+        """The number of samples."""
+        return float(len(labels))
+
+    def beside(self, labels: Labels, outputs: int) -> float:
+        """What the cross-entropy of a sample counts: the mean over samples becomes its own mean."""
+        whole = 0.0 if self.entropy is None else self.entropy.weigh(labels, outputs)
+        return len(labels) / whole if whole > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -262,34 +300,49 @@ def _count_of(rows: Floats, weighted: bool) -> float:
     return weights * int(rows.shape[-1] - 1)
 
 
-def _one_hot(labels: NDArray[np.generic], out: Floats) -> NDArray[np.int64]:
-    """Fill in the shares of classes; returns how many samples or pixels each class has, (K,)."""
-    pixels = out.ndim > 2
-    if labels.shape != out.shape[:-1]:
+def _one_hot_rows(outputs: int) -> Floats:
+    """(outputs + 1, outputs) zeros for a pixel that does not count, and after them 1 for each class."""
+    return np.eye(outputs + 1, outputs, -1, dtype=np.float32)
+
+
+def _counts(labels: Labels, outputs: int) -> NDArray[np.int64]:
+    """(outputs,) how many samples or pixels each class has."""
+    return np.bincount(labels.ravel() + 1, minlength=outputs + 1)[1:]
+
+
+def checked_labels(labels: NDArray[np.generic], like: Floats) -> Labels:
+    """Labels as the native loop reads them: one for each sample or pixel.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (N,) or (N, H, W), integers
+        Classes; `UNCOUNTED` is allowed for pixels.
+    like : ndarray, shape (N, K) or (N, H, W, K)
+        Outputs that they belong to.
+
+    Raises
+    ------
+    CnncliError
+        Where they are others.
+    """
+    pixels, classes = like.ndim > 2, like.shape[-1]
+    if labels.shape != like.shape[:-1]:
         raise CnncliError(
-            f"labels have shape {labels.shape}; expected {out.shape[:-1]}",
+            f"labels have shape {labels.shape}; expected {like.shape[:-1]}",
             "Give one class for each pixel." if pixels else "Give one class for each sample.",
         )
-    _check_labels(labels, out.shape[-1], lowest=UNCOUNTED if pixels else 0)
-    classes, known = out.shape[-1], labels.astype(np.intp).ravel()
-    rows = np.arange(known.size) if known.min(initial=0) >= 0 else np.flatnonzero(known >= 0)
-    known = known[rows]
-    out[:] = 0
-    out.reshape(-1)[rows * classes + known] = 1
-    return np.bincount(known, minlength=classes)
-
-
-def _check_labels(labels: NDArray[np.generic], classes: int, *, lowest: int) -> None:
     if not np.issubdtype(labels.dtype, np.integer):
         raise CnncliError(
             f"labels are {labels.dtype}; expected whole numbers", "Give class numbers from 0 on."
         )
     least, most = int(labels.min(initial=0)), int(labels.max(initial=0))
+    lowest = UNCOUNTED if pixels else 0
     if least < lowest or most >= classes:
         raise CnncliError(
             f"labels run from {least} to {most}; expected {lowest} to {classes - 1}",
             "Give the network as many outputs as there are classes.",
         )
+    return labels.astype(np.int64, copy=False)
 
 
 def _check_rows(targets: NDArray[np.generic], out: Floats) -> None:

@@ -12,10 +12,11 @@ from cnncli.core import nn_jobs
 from cnncli.errors import CnncliError
 from cnncli.nn.elementwise import copy
 from cnncli.nn.graph import Graph
-from cnncli.nn.losses import Loss
+from cnncli.nn.losses import Loss, checked_labels
 from cnncli.nn.memory import Tensor
 from cnncli.nn.schedule import Schedule
 
+Floats = NDArray[np.float32]
 Targets = NDArray[np.generic] | Mapping[str, NDArray[np.generic]]
 
 
@@ -65,7 +66,9 @@ class PlannedTerm:
         height, width, channels = self._shape[:3]
         term.loss.check(channels)
         flat = (batch, channels) if height == width == 1 else (batch, height, width, channels)
-        self._targets = np.zeros((*flat[:-1], channels + term.loss.weighted), np.float32)
+        self._label_rows = term.loss.label_rows(channels)
+        self._rows: Floats | None = None  # of targets, for steps that have no labels
+        self._labels = np.zeros(flat[:-1] if self._label_rows is not None else 0, np.int64)
         self.losses = np.zeros(batch, np.float32)
         self.outputs = np.zeros(flat, np.float32)
         self._sums = np.zeros((batch, channels, nn_jobs.DICE_SUMS), np.float32)
@@ -81,8 +84,6 @@ class PlannedTerm:
             height=self._shape.height,
             width=self._shape.width,
             outputs=self._shape.channels,
-            targets=self._targets.ctypes.data,
-            target_floats=self._targets.shape[-1],
             weighted=loss.weighted,
             losses=self.losses.ctypes.data,
             sums=self._sums.ctypes.data,
@@ -107,7 +108,23 @@ class PlannedTerm:
                     "Give targets for each output of the objective, or one array for all.",
                 )
             targets = targets[self.term.output]
-        return self.term.loss.prepare(targets, self._targets[:samples])
+        loss, outputs = self.term.loss, self.outputs[:samples]
+        if self._label_rows is None or targets.ndim == outputs.ndim:
+            if self._rows is None:
+                *shape, channels = self.outputs.shape
+                self._rows = np.zeros((*shape, channels + loss.weighted), np.float32)
+            self._read(self._rows, 0)
+            return loss.prepare(targets, self._rows[:samples])
+        labels = checked_labels(targets, outputs)
+        self._labels[:samples] = labels
+        self._read(self._label_rows[1:], self._labels.ctypes.data)
+        self._job["beside"] = loss.beside(labels, outputs.shape[-1])
+        return loss.weigh(labels, outputs.shape[-1])
+
+    def _read(self, rows: Floats, labels: int) -> None:
+        """Let the native loop read these rows of targets, in order, or by the labels at an address."""
+        self._job["targets"], self._job["target_floats"] = rows.ctypes.data, rows.shape[-1]
+        self._job["labels"] = labels
 
     def set_factor(self, factor: float) -> None:
         """Set the factor of each sample's loss in the mean, before the weight."""

@@ -79,8 +79,12 @@ class Matrix:
             return pieces(self.parameter.blocks * self.parameter.taps, PIECE_ROWS)
         if stage == "normalise":
             return pieces(self.blocks * self.columns, PIECE_ROWS)
-        tiles = -(-(self.rows if stage == "multiply" else self.columns) // ROWS)
-        return pieces(tiles * self.blocks, max(1, MIN_PART_WORK // (ROWS * BLOCK * length)))
+        if stage == "multiply":
+            tiles = self.blocks * -(-self.rows // ROWS)
+        else:  # symmetric: of each block those tiles that do not start below its values of the diagonal
+            ends = (min((block + 1) * BLOCK, self.columns) for block in range(self.blocks))
+            tiles = sum(-(-end // ROWS) for end in ends)
+        return pieces(tiles, max(1, MIN_PART_WORK // (ROWS * BLOCK * length)))
 
 
 def emit_orthogonal(

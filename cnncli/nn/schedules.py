@@ -10,7 +10,7 @@ from cnncli.errors import CnncliError
 ONE_CYCLE_RISE = 0.3  # fraction of a run in which the learning rate rises …
 ONE_CYCLE_START = 1 / 25  # … from this factor to 1 …
 ONE_CYCLE_END = ONE_CYCLE_START / 10_000  # … before it falls to this, in the last step
-SCHEDULES = ("constant", "step", "cosine", "one-cycle")
+SCHEDULES = ("constant", "step", "cosine", "linear", "one-cycle")
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,12 @@ class Schedule:
 
     Attributes
     ----------
-    kind : {"constant", "step", "cosine", "one-cycle"}
+    kind : {"constant", "step", "cosine", "linear", "one-cycle"}
         ``step`` multiplies the learning rate by ``gamma`` after each of ``milestones``; ``cosine`` lowers it
-        along half a cosine to 0, which the step after the last would reach; ``one-cycle`` first raises it
-        from 1/25 (Smith 2018), and ends at 1/250,000 in the last step. As PyTorch's ``MultiStepLR``,
-        ``CosineAnnealingLR`` and ``OneCycleLR`` with their defaults.
+        along half a cosine to 0, which the step after the last would reach, and ``linear`` along a line;
+        ``one-cycle`` first raises it from 1/25 (Smith 2018), and ends at 1/250,000 in the last step. As
+        PyTorch's ``MultiStepLR``, ``CosineAnnealingLR``, ``LinearLR`` to 0 and ``OneCycleLR`` with their
+        defaults.
     steps : int
         Of the whole run.
     warm_up : int
@@ -65,7 +66,7 @@ class Schedule:
             return self.gamma ** sum(done >= milestone for milestone in self.milestones)
         if self.kind == "cosine":
             return _cosine(1.0, 0.0, done)
-        return 1.0
+        return 1.0 - done if self.kind == "linear" else 1.0
 
     def _one_cycle(self, step: int) -> float:
         """One rise and one fall, each along half a cosine; the first and the last step are its end points.

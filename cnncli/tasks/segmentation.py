@@ -145,25 +145,24 @@ class Segmentation(OfClasses):
 
     def begin(self, network: "Network") -> None:
         """Let all classes begin alike in the loss, where it is adjusted, and the outputs as far apart."""
-        dice = self._dice()
-        if dice.class_weights is None:
+        if not self.adjusted:
             return
         arrays = network.export()
         for role in network.graph.outputs:
             bias = f"{network.graph.head(role)}.bias"
             if bias in arrays:
-                arrays[bias] -= dice.shift(len(self.classes))
+                arrays[bias] -= self._loss().shift(len(self.classes))
         network.load(arrays)
 
-    def _dice(self) -> Dice:
-        return Dice(self.weights if self.adjusted else None)
-
-    def objective(self, outputs: Sequence[str]) -> "list[Term]":
-        """Cross-entropy of each pixel, and Dice's loss, in which small classes count as much as large."""
+    def _loss(self) -> Dice:
         entropy = SoftmaxCrossEntropy(
             smoothing=self.smoothing, class_weights=self.weights, adjusted=self.adjusted
         )
-        return same_for_all(entropy, outputs) + same_for_all(self._dice(), outputs)
+        return Dice(entropy)
+
+    def objective(self, outputs: Sequence[str]) -> "list[Term]":
+        """Cross-entropy of each pixel, and Dice's loss, in which small classes count as much as large."""
+        return same_for_all(self._loss(), outputs)
 
     def encode(self, batch: "Batch") -> NDArray[np.generic]:
         """(n, H, W) true classes of the pixels as the images show them; `UNCOUNTED` where there is none."""

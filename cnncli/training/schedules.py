@@ -2,10 +2,11 @@
 
 constant                        the rate as it is
 cosine                          falls along half a cosine to 0
+linear                          falls along a line to 0
 one-cycle                       from a 25th up for 30 % of the run, then down to a 250,000th at its end
 step                            a tenth after a half and after three quarters of the run
 step:at=0.3/0.6/0.9,gamma=0.2   shares of the run, and what the rate is multiplied by there
-cosine:warmup=2                 constant, cosine or step after 2 epochs in which the rate rises from 0
+cosine:warmup=2                 constant, cosine, linear or step after 2 epochs in which the rate rises from 0
 one-cycle:warmup=2              rises for 2 epochs, then falls to the end of the run
 """
 

@@ -198,6 +198,7 @@ def _entropy(torch: Any, loss: SoftmaxCrossEntropy, out: Any, labels: Any) -> tu
 
 
 def _dice(torch: Any, loss: Dice, out: Any, labels: Any) -> tuple[Any, Any]:
+    entropy, count = (0.0, 1.0) if loss.entropy is None else _entropy(torch, loss.entropy, out, labels)
     out = out + torch.from_numpy(loss.shift(out.shape[-1]))
     known = (labels >= 0)[..., None]
     true = torch.nn.functional.one_hot(labels.clamp(min=0).long(), out.shape[-1]) * known
@@ -205,7 +206,8 @@ def _dice(torch: Any, loss: Dice, out: Any, labels: Any) -> tuple[Any, Any]:
     both, a, b = ((each).sum((1, 2)) for each in (ours * true, ours, true))
     there = b > 0
     each = (1 - (2 * both + 1) / (a + b + 1)) * there
-    return (each.sum(1) / there.sum(1).clamp(min=1)).sum(), len(out)
+    total = (each.sum(1) / there.sum(1).clamp(min=1)).sum()
+    return total + len(out) * entropy / count, len(out)
 
 
 def _focal(torch: Any, loss: Focal, out: Any, rows: Any) -> tuple[Any, Any]:

@@ -117,7 +117,8 @@ def test_adjusted_losses(classes):
     weigh[-1] = 0
     given = tuple(weigh.tolist())
     true = labels(classes - 1)  # what weighs nothing does not occur
-    losses = [(SoftmaxCrossEntropy(class_weights=given, adjusted=True), 1.0), (Dice(given), 0.5)]
+    entropy = SoftmaxCrossEntropy(class_weights=given, adjusted=True)
+    losses = [(entropy, 0.5), (Dice(entropy), 0.5)]
 
     def theirs(torch, z):
         moved = z + torch.tensor(np.log([*weigh[:-1], 1]))
@@ -148,9 +149,13 @@ def test_adjusted_outputs_are_how_likely_classes_are():
 
 @pytest.mark.parametrize("classes", [2, 11, 35])
 @pytest.mark.parametrize("also", [0.0, 0.5])
-def test_dice(classes, also):
+@pytest.mark.parametrize("together", [False, True])
+def test_dice(classes, also, together):
     true = labels(classes)
-    losses = [(Dice(), 2.0)] + ([(SoftmaxCrossEntropy(), also)] if also else [])
+    if together:
+        losses = [(Dice(SoftmaxCrossEntropy()), also)] * bool(also) + [(Dice(), 2.0 - also)]
+    else:
+        losses = [(Dice(), 2.0)] + ([(SoftmaxCrossEntropy(), also)] if also else [])
 
     def theirs(torch, z):
         loss = 2 * dice_of(torch, z, torch.tensor(true))
@@ -161,6 +166,30 @@ def test_dice(classes, also):
         return loss
 
     agrees(trained(losses, true, outputs=classes), theirs)
+
+
+@pytest.mark.parametrize("classes", [2, 7, 8, 11, 16, 35])
+@pytest.mark.parametrize("spread", [1.0, 60.0])
+def test_dice_with_cross_entropy_of_weighted_and_smoothed_classes(classes, spread):
+    """Also where outputs are far apart, and a class has no chance; a sample has no label at all."""
+    weigh = np.linspace(0.5, 2, classes)
+    true = labels(classes)
+    true[2] = UNCOUNTED
+    loss = Dice(SoftmaxCrossEntropy(smoothing=0.1, class_weights=tuple(weigh.tolist())))
+
+    def theirs(torch, z):
+        entropy = torch.nn.functional.cross_entropy(
+            z.permute(0, 3, 1, 2),
+            torch.tensor(true),
+            torch.tensor(weigh),
+            ignore_index=UNCOUNTED,
+            label_smoothing=0.1,
+        )
+        goal, there = torch.tensor(true[[0, 1, 3, 4]]), z[[0, 1, 3, 4]]
+        return entropy + 0.8 * dice_of(torch, there, goal)
+
+    found, gradient, out = trained([(loss, 1.0)], true, outputs=classes, x=spread * pixels())
+    agrees((found, gradient / spread, out), theirs)
 
 
 @pytest.mark.parametrize("outputs", [1, 10, 20])

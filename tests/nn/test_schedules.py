@@ -54,7 +54,7 @@ def test_cosine_and_steps(steps):
     assert factors("step", steps, gamma=0.2) == pytest.approx(wanted)
 
 
-@pytest.mark.parametrize("kind", ["constant", "cosine", "step"])
+@pytest.mark.parametrize("kind", ["constant", "cosine", "linear", "step"])
 def test_a_warm_up_rises_in_a_line(kind):
     got = factors(kind, 30, warm_up=10)
     assert got[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
@@ -80,6 +80,8 @@ def test_as_pytorchs_schedulers(steps):
     assert factors("one-cycle", steps) == pytest.approx(cycle)
     cosine = rates(lambda optimiser: schedulers.CosineAnnealingLR(optimiser, steps))
     assert factors("cosine", steps) == pytest.approx(cosine, abs=1e-9)
+    line = rates(lambda optimiser: schedulers.LinearLR(optimiser, 1.0, 0.0, steps))
+    assert factors("linear", steps) == pytest.approx(line, abs=1e-9)
     milestones = [math.ceil(0.5 * steps), math.ceil(0.75 * steps)]
     stairs = rates(lambda optimiser: schedulers.MultiStepLR(optimiser, milestones))
     assert factors("step", steps) == pytest.approx(stairs)

@@ -202,7 +202,7 @@ def test_the_warm_up_of_one_cycle_is_its_rise(warmup):
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("linear", "expected constant, step, cosine, one-cycle"),
+        ("exponential", "expected constant, step, cosine, linear, one-cycle"),
         ("cosine:at=0.5", "has no setting 'at'; expected warmup"),
         ("cosine:", "has no setting ''"),
         ("cosine:warmup=x", "warmup is 'x'; expected a number"),

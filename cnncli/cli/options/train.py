@@ -66,8 +66,8 @@ class Settings:
     sched: str | None = option(
         "--sched",
         help=(
-            "Schedule of the learning rate: constant, step, cosine or one-cycle; with parameters:"
-            " cosine:warmup=2 (epochs), step:at=0.5/0.75,gamma=0.1.  [default: one-cycle]"
+            "Schedule of the learning rate: constant, step, cosine, linear or one-cycle; with"
+            " parameters: cosine:warmup=2 (epochs), step:at=0.5/0.75,gamma=0.1.  [default: one-cycle]"
         ),
         metavar="NAME",
     )

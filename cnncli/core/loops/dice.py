@@ -1,83 +1,151 @@
-"""Dice's loss of the softmax over the pixels of a sample, and its gradient.
+"""Dice's loss of the softmax over the pixels of a sample, its cross-entropy beside it, and their gradient.
 
 With p the softmax and t the targets of a class over all pixels: 1 minus the mean of
 (2 sum(p t) + 1) / (sum(p) + sum(t) + 1) over the classes that the sample has; for others there is nothing to
-overlap with. Pixels whose targets are all 0 do not count (Milletari et al., V-Net, 2016).
+overlap with. Pixels without a label do not count (Milletari et al., V-Net, 2016). To this comes the
+cross-entropy of each pixel, times `beside`, of the same softmax: most of the time goes into its exponentials.
+
+A row of targets is of a label: 1 for its class, then the targets of the cross-entropy, then their sum.
 """
 
 import numpy as np
 
 from cnncli.core import nn_jobs
-from cnncli.core.loops.functions import ONE, ZERO, vexp
-from cnncli.core.loops.losses import highest_of, shifted
+from cnncli.core.loops.functions import ONE, ZERO, vexp, vlog
+from cnncli.core.loops.losses import LEAST, LOWEST, highest_of, shifted, targets_of
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.simd import (
     LANES,
+    fma,
     lane_max,
     lane_total,
     load_f32,
+    load_i64,
     record,
     splat,
     store_f32,
+    vload,
     vload_first,
+    vmax,
     vstore_first,
 )
 
 JOB = nn_jobs.LOSS
 TWO = np.float32(2)
+# In scratch: what the exponentials of as many pixels as lanes add up to, and the sums of their targets. To
+# take the logarithm of one at a time would take as long as that of all.
+WHOLES, MASSES = 0, 4 * LANES
 
 
 @inline
-def softmax(job, x, dx, targets):
-    """Write a pixel's softmax, or zeros where the pixel does not count."""
+def forget(scratch):
+    """Keep no pixels."""
+    for lane in range(LANES):
+        store_f32(scratch + WHOLES + 4 * lane, ONE)
+        store_f32(scratch + MASSES + 4 * lane, ZERO)
+
+
+@inline
+def logarithms(scratch):
+    """Of what is kept, times the masses; forgets them. None is a number where one of them is not."""
+    wholes, masses = vload(scratch + WHOLES), vload(scratch + MASSES)
+    forget(scratch)
+    return fma(masses, vlog(wholes), wholes * splat(ZERO))
+
+
+@inline
+def keep(scratch, column, whole, mass):
+    """Keep what a pixel's exponentials add up to, and its mass; `logarithms` where that fills a vector."""
+    at = scratch + 4 * (column % LANES)
+    store_f32(at + WHOLES, whole)
+    store_f32(at + MASSES, mass)
+    return logarithms(scratch) if column % LANES == LANES - 1 else splat(ZERO)
+
+
+@inline
+def add_to(sums, count, value):
+    """Add a vector to some sums."""
+    vstore_first(sums, count, vload_first(sums, count, splat(ZERO)) + value)
+
+
+@inline
+def row_of_few(job, scratch, x, dx, pixel, sums):
+    """`row_of_many` where the classes fit a vector, which stays in a register, as in `softmax_of_few`."""
     count = job.outputs
-    if count <= LANES:  # a vector, which stays in a register: see `losses.softmax_of_few`
-        value = shifted(job, x, 0)
-        share = vexp(value - splat(lane_max(value)))
-        mass = lane_total(vload_first(targets, count, splat(ZERO)))
-        vstore_first(dx, count, share * splat(mass / lane_total(share)))
-        return
+    zero = splat(ZERO)
+    shift = vload_first(job.shift, count, zero)
+    both = zero
+    ours = zero
+    true = zero
+    entropy = zero
+    for column in range(job.width):
+        value = vload_first(x + 4 * column * count, count, splat(LOWEST)) + shift
+        value = value - splat(lane_max(value))
+        share = vexp(value)
+        whole = lane_total(share)
+        row = targets_of(job, pixel + column)
+        counted = ONE if load_i64(job.labels + 8 * (pixel + column)) >= 0 else ZERO
+        p, t = share * splat(counted / whole), vload_first(row, count, zero)
+        vstore_first(dx + 4 * column * count, count, p)
+        both = fma(p, t, both)
+        ours = ours + p
+        true = true + t
+        # Lanes beyond the classes are infinite, and have no target.
+        goal = vload_first(row + 4 * count, count, zero)
+        entropy = entropy - goal * vmax(splat(LEAST), value)
+        entropy = entropy + keep(scratch, column, whole, load_f32(row + 8 * count))
+    add_to(sums, count, both)
+    add_to(sums + 4 * count, count, ours)
+    add_to(sums + 8 * count, count, true)
+    return lane_total(entropy + logarithms(scratch))
+
+
+@inline
+def softmax(job, scratch, x, dx, pixel, column):
+    """Write the softmax of a pixel, or zeros where it does not count; returns parts of its cross-entropy."""
+    count = job.outputs
+    zero = splat(ZERO)
     top = highest_of(job, x)
-    total = splat(ZERO)
-    mass = splat(ZERO)
+    total = zero
+    entropy = zero
+    row = targets_of(job, pixel)
     for i in range(0, count, LANES):
-        share = vexp(shifted(job, x, i) - top)
+        value = shifted(job, x, i) - top
+        share = vexp(value)
         vstore_first(dx + 4 * i, count - i, share)  # kept, as it is needed again
         total = total + share
-        mass = mass + vload_first(targets + 4 * i, count - i, splat(ZERO))
-    factor = splat(lane_total(mass) / lane_total(total))
+        goal = vload_first(row + 4 * (count + i), count - i, zero)
+        entropy = entropy - goal * vmax(splat(LEAST), value)
+    whole = lane_total(total)
+    factor = splat((ONE if load_i64(job.labels + 8 * pixel) >= 0 else ZERO) / whole)
     for i in range(0, count, LANES):
-        vstore_first(dx + 4 * i, count - i, vload_first(dx + 4 * i, count - i, splat(ZERO)) * factor)
+        vstore_first(dx + 4 * i, count - i, vload_first(dx + 4 * i, count - i, zero) * factor)
+    return entropy + keep(scratch, column, whole, load_f32(row + 8 * count))
 
 
 @inline
-def add_up(job, sums, dx, targets):
-    """Sums over the pixels of a class: of p t, p and t. Each row's own first, which rounds less."""
+def row_of_many(job, scratch, x, dx, pixel, sums):
+    """Write the softmax of a row of pixels, add to the sums of p t, p and t; returns its cross-entropy."""
+    count = job.outputs
     zero = splat(ZERO)
-    for i in range(0, job.outputs, LANES):
-        count = job.outputs - i
+    entropy = zero
+    for column in range(job.width):
+        at = 4 * column * count
+        entropy = entropy + softmax(job, scratch, x + at, dx + at, pixel + column, column)
+    for i in range(0, count, LANES):
         both = zero
         ours = zero
         true = zero
-        for row in range(job.height):
-            row_both = zero
-            row_ours = zero
-            row_true = zero
-            at = dx + row * job.dx_row + 4 * i
-            goal = targets + 4 * row * job.width * job.target_floats + 4 * i
-            for _ in range(job.width):
-                p, t = vload_first(at, count, zero), vload_first(goal, count, zero)
-                row_both = row_both + p * t
-                row_ours = row_ours + p
-                row_true = row_true + t
-                at += 4 * job.outputs
-                goal += 4 * job.target_floats
-            both = both + row_both
-            ours = ours + row_ours
-            true = true + row_true
-        vstore_first(sums + 4 * i, count, both)
-        vstore_first(sums + 4 * (job.outputs + i), count, ours)
-        vstore_first(sums + 4 * (2 * job.outputs + i), count, true)
+        for column in range(job.width):
+            p = vload_first(dx + 4 * (column * count + i), count - i, zero)
+            t = vload_first(targets_of(job, pixel + column) + 4 * i, count - i, zero)
+            both = fma(p, t, both)
+            ours = ours + p
+            true = true + t
+        add_to(sums + 4 * i, count - i, both)
+        add_to(sums + 4 * (count + i), count - i, ours)
+        add_to(sums + 4 * (2 * count + i), count - i, true)
+    return lane_total(entropy + logarithms(scratch))
 
 
 @inline
@@ -102,52 +170,80 @@ def judged(job, sums):
 
 
 @inline
-def descend(job, sums, dx, targets):
-    """Turn a pixel's softmax into the slopes of its outputs: p (g - sum(g p)), g the slope by p."""
-    zero = splat(ZERO)
-    total = zero
-    for i in range(0, job.outputs, LANES):
-        total = total + slope(job, sums, targets, i) * vload_first(dx + 4 * i, job.outputs - i, zero)
-    mean = splat(lane_total(total))
-    for i in range(0, job.outputs, LANES):
-        count = job.outputs - i
-        p = vload_first(dx + 4 * i, count, zero) * splat(job.scale)
-        vstore_first(dx + 4 * i, count, p * (slope(job, sums, targets, i) - mean))
-
-
-@inline
-def slope(job, sums, targets, i):
+def slope(job, sums, row, i):
     """A vector of slopes by the softmax of a pixel, from class i on."""
     count = job.outputs - i
     zero = splat(ZERO)
     by_share = vload_first(sums + 4 * i, count, zero)
     by_target = vload_first(sums + 4 * (job.outputs + i), count, zero)
-    return by_share - by_target * vload_first(targets + 4 * i, count, zero)
+    return by_share - by_target * vload_first(row + 4 * i, count, zero)
+
+
+@inline
+def descend_few(job, sums, dx, pixel):
+    """`descend_many` where the classes fit a vector."""
+    count = job.outputs
+    zero = splat(ZERO)
+    by_share = vload_first(sums, count, zero)
+    by_target = vload_first(sums + 4 * count, count, zero)
+    scale = splat(job.scale)
+    beside = splat(job.beside)
+    for column in range(job.width):
+        at = dx + 4 * column * count
+        row = targets_of(job, pixel + column)
+        p = vload_first(at, count, zero)
+        each = by_share - by_target * vload_first(row, count, zero)
+        each = p * (each - splat(lane_total(each * p)))
+        goal = vload_first(row + 4 * count, count, zero)
+        entropy = p * splat(load_f32(row + 8 * count)) - goal
+        vstore_first(at, count, scale * fma(beside, entropy, each))
+
+
+@inline
+def descend_many(job, sums, dx, pixel):
+    """Turn the softmax of a row of pixels into slopes of the outputs: p (g - sum(g p)), g the slope by p."""
+    count = job.outputs
+    zero = splat(ZERO)
+    for column in range(job.width):
+        at = dx + 4 * column * count
+        row = targets_of(job, pixel + column)
+        total = zero
+        for i in range(0, count, LANES):
+            total = fma(slope(job, sums, row, i), vload_first(at + 4 * i, count - i, zero), total)
+        mean = splat(lane_total(total))
+        mass = splat(load_f32(row + 8 * count))
+        for i in range(0, count, LANES):
+            p = vload_first(at + 4 * i, count - i, zero)
+            each = p * (slope(job, sums, row, i) - mean)
+            entropy = p * mass - vload_first(row + 4 * (count + i), count - i, zero)
+            vstore_first(at + 4 * i, count - i, splat(job.scale) * fma(splat(job.beside), entropy, each))
 
 
 def loop(job_pointer, scratch, lo, hi):
     """Samples lo to hi, all of one chunk."""
     job = record(job_pointer)
     chunk = lo // job.chunk
+    few = job.outputs <= LANES
+    forget(scratch)
     for image in range(hi - lo):
         x = place(job.x, job.x_chunk, scratch, chunk) + image * job.x_image
         dx = place(job.dx, job.dx_chunk, scratch, chunk) + image * job.dx_image
-        targets = job.targets + 4 * (lo + image) * job.height * job.width * job.target_floats
+        pixel = (lo + image) * job.height * job.width
         sums = job.sums + 4 * (lo + image) * nn_jobs.DICE_SUMS * job.outputs
-        goal = targets
+        for at in range(0, nn_jobs.DICE_SUMS * job.outputs, LANES):
+            vstore_first(sums + 4 * at, nn_jobs.DICE_SUMS * job.outputs - at, splat(ZERO))
+        entropy = 0.0
         for row in range(job.height):
-            at, to = x + row * job.x_row, dx + row * job.dx_row
-            for _ in range(job.width):
-                softmax(job, at, to, goal)
-                at += 4 * job.outputs
-                to += 4 * job.outputs
-                goal += 4 * job.target_floats
-        add_up(job, sums, dx, targets)
-        store_f32(job.losses + 4 * (lo + image), judged(job, sums))
-        goal = targets
+            at, to, first = x + row * job.x_row, dx + row * job.dx_row, pixel + row * job.width
+            if few:
+                entropy += row_of_few(job, scratch, at, to, first, sums)
+            else:
+                entropy += row_of_many(job, scratch, at, to, first, sums)
+        loss = judged(job, sums) + job.beside * np.float32(entropy)
+        store_f32(job.losses + 4 * (lo + image), loss)
         for row in range(job.height):
-            to = dx + row * job.dx_row
-            for _ in range(job.width):
-                descend(job, sums, to, goal)
-                to += 4 * job.outputs
-                goal += 4 * job.target_floats
+            to, first = dx + row * job.dx_row, pixel + row * job.width
+            if few:
+                descend_few(job, sums, to, first)
+            else:
+                descend_many(job, sums, to, first)

@@ -13,6 +13,7 @@ from cnncli.core.simd import (
     lane_sum,
     lane_total,
     load_f32,
+    load_i64,
     record,
     splat,
     store_f32,
@@ -31,6 +32,13 @@ FOCAL = np.intp(LOSSES["focal"])
 LOWEST = np.float32(-np.inf)
 LEAST = np.float32(-3e38)
 HALF = np.float32(0.5)
+
+
+@inline
+def targets_of(job, pixel):
+    """Address of the row of targets of a pixel, counted from the first one of the first sample."""
+    row = load_i64(job.labels + 8 * pixel) if job.labels else pixel
+    return job.targets + 4 * row * job.target_floats
 
 
 @inline
@@ -155,19 +163,19 @@ def loop(job_pointer, scratch, lo, hi):
     chunk = lo // job.chunk
     x = place(job.x, job.x_chunk, scratch, chunk)
     dx = place(job.dx, job.dx_chunk, scratch, chunk)
-    pixel = 4 * job.outputs
     for image in range(hi - lo):
-        targets = job.targets + 4 * (lo + image) * job.height * job.width * job.target_floats
+        pixel = (lo + image) * job.height * job.width
         whole = 0.0
         for row in range(job.height):
             x_at = x + image * job.x_image + row * job.x_row
             dx_at = dx + image * job.dx_image + row * job.dx_row
             for _ in range(job.width):
+                targets = targets_of(job, pixel)
                 if job.kind == SOFTMAX:
                     whole += softmax(job, x_at, dx_at, targets)
                 else:
                     whole += by_output(job, x_at, dx_at, targets)
-                x_at += pixel
-                dx_at += pixel
-                targets += 4 * job.target_floats
+                x_at += 4 * job.outputs
+                dx_at += 4 * job.outputs
+                pixel += 1
         store_f32(job.losses + 4 * (lo + image), np.float32(whole))

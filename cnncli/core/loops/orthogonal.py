@@ -9,8 +9,9 @@ All of these are polynomials of the first A, so the iteration goes on with A alo
 becomes A P P, the product of all P so far Q P, and only at the end X is multiplied, by Q. For convolutions of
 3x3 with as many outputs as inputs that is a third of the multiply-adds. X lies as weights do, in blocks of
 columns, or transposed where it has more columns than rows. The small matrices are symmetric and commute, so
-that a product is one of columns with columns, as X' X is. Each stage is a phase of the step, whose items
-threads share; no item adds to what another has written.
+that a product is one of columns with columns, as X' X is, and symmetric as well: only tiles on one side of
+the diagonal are computed. Each stage is a phase of the step, whose items threads share; no item adds to what
+another has written.
 """
 
 import numpy as np
@@ -89,11 +90,44 @@ def tile_of(item, rows):
 
 
 @inline
+def symmetric_tile_of(job, item):
+    """`tile_of` of a symmetric matrix: tiles that start below the diagonal are left out."""
+    block = 0
+    tiles = (min(BLOCK, job.columns) + ROWS - 1) // ROWS
+    while item >= tiles:
+        item -= tiles
+        block += 1
+        tiles = (min((block + 1) * BLOCK, job.columns) + ROWS - 1) // ROWS
+    return block, item * ROWS
+
+
+@inline
+def mirror(job, block, first):
+    """Write a tile's values on the other side of the diagonal as well, where that is in no tile."""
+    for row in range(first, min(first + ROWS, job.columns)):
+        own = row // BLOCK
+        source = job.out + (block * job.columns + row) * BLOCK_BYTES
+        to = job.out + own * job.columns * BLOCK_BYTES + 4 * (row - own * BLOCK)
+        # The first row of a tile that starts below the values of this row's block.
+        beyond = ((own + 1) * BLOCK + ROWS - 1) // ROWS * ROWS
+        for column in range(max(beyond, block * BLOCK), min((block + 1) * BLOCK, job.columns)):
+            store_f32(to + column * BLOCK_BYTES, load_f32(source + 4 * (column - block * BLOCK)))
+
+
+@inline
+def mirrored(job, lo, hi):
+    """`mirror` of tiles lo to hi."""
+    for item in range(lo, hi):
+        block, first = symmetric_tile_of(job, item)
+        mirror(job, block, first)
+
+
+@inline
 def products(job, scratch, lo, hi):
     """Tiles lo to hi of the transpose of ``left`` times ``right``, both of ``length`` rows."""
     pitch = job.length * BLOCK_BYTES
     for item in range(lo, hi):
-        block, first = tile_of(item, job.columns)
+        block, first = symmetric_tile_of(job, item)
         for r in range(ROWS):
             column = min(first + r, job.columns - 1)
             of = column // BLOCK
@@ -133,7 +167,7 @@ def polynomial(job, scratch, lo, hi):
     square = splat(job.c)
     products(job, scratch, lo, hi)
     for item in range(lo, hi):
-        block, first = tile_of(item, job.columns)
+        block, first = symmetric_tile_of(job, item)
         for row in range(first, min(first + ROWS, job.columns)):
             at = (block * job.columns + row) * BLOCK_BYTES
             for v in range(at, at + BLOCK_BYTES, VECTOR_BYTES):
@@ -142,6 +176,7 @@ def polynomial(job, scratch, lo, hi):
             if row // BLOCK == block:
                 place = diagonal(job, job.out, row)
                 store_f32(place, load_f32(place) + job.a)
+    mirrored(job, lo, hi)
 
 
 @inline
@@ -186,6 +221,7 @@ def loop(job_pointer, scratch, lo, hi):
         start(job, scratch, lo, hi)
     elif job.stage == PRODUCT:
         products(job, scratch, lo, hi)
+        mirrored(job, lo, hi)
     elif job.stage == NORMALISE:
         normalise(job, lo, hi)
     elif job.stage == POLYNOMIAL:
