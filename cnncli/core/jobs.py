@@ -472,7 +472,7 @@ RESIZE = np.dtype(
     align=True,
 )
 
-# Samples of float32 at places that a matrix says; between pixels by `taps` of them a side.
+# Samples at places that a matrix says; between pixels by `taps` of them a side.
 AFFINE = np.dtype(
     [
         *TILES,
@@ -483,6 +483,8 @@ AFFINE = np.dtype(
         ("x_row", "f8"),  # … and row
         ("y_row", "f8"),
         ("src_width", "i8"),
+        ("src_column", "i8"),  # bytes from pixel to pixel
+        ("ahead", "i8"),  # bytes to the place of a pixel some rows further down in the result
         ("taps", "i8"),  # 1: the nearest, 2: bilinear, 4: bicubic
     ],
     align=True,

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
-from cnncli.core.choices import RESIZED_FLOATS
+from cnncli.core.choices import RESIZED_FLOATS, TURNED_AHEAD, TURNED_COLUMNS, TURNED_ROWS
 from cnncli.core.native import processor
 from cnncli.core.threads import spread
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
@@ -256,16 +256,33 @@ def run_affine(
     int
         Values that the output's type clipped.
     """
-    source = surface.src
-    if source.dtype != np.float32 or surface.luma is not None:
-        plain = unmapped(replace(surface, out=np.empty((*source.shape[:2], surface.channels), np.float32)))
+    if surface.luma is not None:
+        plain = unmapped(
+            replace(surface, out=np.empty((*surface.src.shape[:2], surface.channels), np.float32))
+        )
         run_direct(np.ones((1, 1)), plain, dilation=1, threads=threads)
-        source = plain.out
-    surface = replace(surface, src=source, luma=None)
+        surface = replace(surface, src=plain.out, luma=None)
     job = lay_out(jobs.AFFINE, surface, extent=(1, 1))
-    job.record["x0"], job.record["y0"] = at
-    (job.record["x_column"], job.record["y_column"]), (job.record["x_row"], job.record["y_row"]) = steps
-    job.record["src_width"], job.record["taps"] = source.shape[1], taps
     height, width, channels = surface.out.shape
-    scratch = HEADER_BYTES + 64 + 4 * _padded(width * channels)
-    return clipped_in(native.run("affine", job.record, height, threads=threads, scratch_bytes=scratch))
+    columns, rows = TURNED_COLUMNS, TURNED_ROWS
+    tiles = -(-width // columns), -(-height // rows)
+    pitch, pixel = surface.src.strides[:2]
+    (job.record["x_column"], job.record["y_column"]), (job.record["x_row"], job.record["y_row"]) = steps
+    numbers = {
+        "x0": at[0],
+        "y0": at[1],
+        "src_width": surface.src.shape[1],
+        "src_column": pixel,
+        "ahead": round(TURNED_AHEAD * steps[1][1]) * pitch + round(TURNED_AHEAD * steps[1][0]) * pixel,
+        "taps": taps,
+        "lead": columns,
+        "tile_width": columns,
+        "tile_height": rows,
+        "tiles_x": tiles[0],
+    }
+    for name, value in numbers.items():
+        job.record[name] = value
+    # Weights; an address, two shares and two pairs of floats for each column; a row of the result.
+    scratch = HEADER_BYTES + 64 + 32 * columns + 4 * _padded(columns * channels)
+    count = tiles[0] * tiles[1]
+    return clipped_in(native.run("affine", job.record, count, threads=threads, scratch_bytes=scratch))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
-from surfaces import DTYPES, random_image
+from surfaces import DTYPES, random_image, surface_over
 
 from cnncli.errors import CnncliError
 from cnncli.filters import moves
@@ -348,3 +348,84 @@ def test_options_about_windows_are_refused(rng, spec, option, value):
 
     with pytest.raises(CnncliError, match=f"--{option} is given, but"):
         place_kernels(parse_spec(spec), Options(**{option: value}))
+
+
+def keys(x):
+    x = abs(x)
+    return 1.5 * x**3 - 2.5 * x**2 + 1 if x <= 1 else -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2 if x < 2 else 0.0
+
+
+WEIGHTS = {
+    "nearest": (np.vectorize(lambda x: float(-0.5 <= x < 0.5)), 1),
+    "bilinear": (lambda x: np.maximum(1 - np.abs(x), 0), 1),
+    "bicubic": (np.vectorize(keys), 2),
+}
+
+
+def turned(image, angle, way, fill):
+    """In float64, tap by tap; a tap without weight does not count, whatever lies there."""
+    weight, reach = WEIGHTS[way]
+    height, width, channels = image.shape
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    tall = math.ceil(width * abs(sin) + height * abs(cos) - 1e-9)
+    wide = math.ceil(width * abs(cos) + height * abs(sin) - 1e-9)
+    v, u = np.mgrid[:tall, :wide] - np.array([(tall - 1) / 2, (wide - 1) / 2])[:, None, None]
+    x, y = cos * u + sin * v + (width - 1) / 2, cos * v - sin * u + (height - 1) / 2
+    total = np.zeros((tall, wide, channels))
+    for j in range(-reach, reach + 1):
+        for i in range(-reach, reach + 1):
+            column, row = np.floor(x) + i, np.floor(y) + j
+            share = weight(column - x) * weight(row - y)
+            inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
+            at = tuple(np.where(inside, each, 0).astype(int) for each in (row, column))
+            value = np.where(inside[..., None], image[at].astype(np.float64), fill)
+            some = share[..., None] != 0
+            total += np.where(some, share[..., None] * np.where(some, value, 0), 0)
+    if way == "nearest":  # of places between two pixels, either may be right
+        halves = np.abs(np.stack([x, y]) % 1 - 0.5).min(axis=0) < 1e-9
+        total[halves] = np.nan
+    return total
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("way", WEIGHTS)
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_turns_by_the_definition(rng, dtype, way, channels):
+    white = WHITE[dtype]
+    near = 2e-6 if dtype == np.float32 else 0.51
+    for shape, angle in (
+        ((1, 1), 30), ((1, 40), 77), ((40, 1), -13), ((2, 2), 45), ((17, 31), 181.5), ((33, 15), 359.9),
+        ((131, 250), 30), ((140, 257), -100.1), ((300, 64), 0.01),
+    ):  # fmt: skip
+        image = random_image(rng, (*shape, channels), dtype)
+        want = turned(image, angle, way, 0.25 * white)
+        for given in (image, as_rgbx(image, threads=1)):
+            found = applied(given, f"rotate:{angle}:{way}:0.25", rgbx=given is not image)
+            assert found.shape == want.shape
+            known = ~np.isnan(want)
+            assert known.any()
+            clipped = want if dtype == np.float32 else np.clip(want, 0, white)
+            assert np.abs(found - clipped)[known].max() <= near
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_is_not_finite_turns_with_the_pixels_around_it(rng, channels):
+    image = random_image(rng, (60, 90, channels))
+    image[20, 31], image[40, 50], image[59, 89] = np.nan, np.inf, -np.inf
+    for angle in (30, -71, 0.5):
+        want = turned(image, angle, "bilinear", 0.0)
+        found = applied(image, f"rotate:{angle}")
+        finite = np.isfinite(want)
+        assert (~finite).any()
+        np.testing.assert_array_equal(np.isfinite(found), finite)
+        np.testing.assert_allclose(found[finite], want[finite], rtol=0, atol=2e-6)
+
+
+def test_pixels_without_weight_do_not_count():
+    """A turn whose places are whole numbers: of floats, what lies beside them may be anything."""
+    image = np.full((40, 40, 1), np.nan, np.float32)
+    image[20] = np.arange(40)[:, None]
+    surface = surface_over(image, (1, 1), full_scale=1.0)
+    surface = moves.replace(surface, out=np.empty((1, 38, 1), np.float32))
+    moves.run_affine(surface, (1.0, 20.0), ((1.0, 0.0), (0.0, 1.0)), 2, threads=1)
+    np.testing.assert_array_equal(surface.out[0, :, 0], np.arange(1, 39))
