@@ -53,7 +53,7 @@ def run(settings: "Settings", options: "TrainOptions", execution: Execution) -> 
     for line in () if settings.quiet else (*dataset.warnings, *left_out):
         report(f"warning: {in_unicode(line)}")
     title = f"{len(samples)} of {len(dataset.train):,} {dataset.noun} of {in_unicode(dataset.name)}"
-    subtitle = "as they are" if words == "none" else f"augmented as in training: {words}"
+    subtitle = "as they are" if words == "none" else f"augmented as in training: {words.replace(',', ', ')}"
     write_page(path, samples_page(samples, title=title, subtitle=subtitle))
     if settings.json:
         write_line(as_json({"output": in_unicode(str(path)), "samples": len(samples), "augment": words}))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.images.canvas import Box, Canvas, shorten
+from cnncli.images.canvas import Box, Canvas, shorten, wrap
 from cnncli.views.colors import as_rgb, mask_palette
 from cnncli.views.objects import draw_box
 from cnncli.views.plot import FAINT, page_title
@@ -51,7 +51,12 @@ def samples_page(samples: Sequence[Sample], *, title: str, subtitle: str) -> Can
     """
     columns = min(_COLUMNS, len(samples))
     canvas = Canvas(max(640, 80 + columns * (_TILE + _GAP) - _GAP))
-    top = page_title(canvas, shorten(title, canvas.width - 80, size=28), subtitle) + 24
+    room = canvas.width - 80
+    first, *rest = wrap(subtitle, room, size=17)
+    top = page_title(canvas, shorten(title, room, size=28), first)
+    if rest:
+        top = canvas.paragraph((40, top + 4), " ".join(rest), room, size=17, color=FAINT).bottom
+    top += 24
     for number, sample in enumerate(samples):
         row, column = divmod(number, columns)
         _tile(canvas, sample, 40 + column * (_TILE + _GAP), top + row * (_TILE + _CAPTION + 14))

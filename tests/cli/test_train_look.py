@@ -104,3 +104,17 @@ def test_what_it_refuses(run, data, two_lines, tmp_path, words, message):
     done = run("train", *words)
     assert re.search(message, two_lines(done, done.code))
     assert done.code in (1, 2)
+
+
+def test_words_on_a_page_of_few_samples_stay_on_it(run, data, tmp_path):
+    """The page of one image is narrower than a list of all augmentation."""
+    said = json.loads((tmp_path / "boxes.json").read_text())
+    said["images"] = said["images"][:1]
+    said["annotations"] = said["annotations"][:1]
+    (tmp_path / "boxes.json").write_text(json.dumps(said))
+    words = "flip,crop=0.5,brightness=0.25,contrast=0.25,shift=4,rotate=10"
+    assert run("train", "boxes.json", "--look", "--augment", words, "-o", "p.png").code == 0
+    page = np.asarray(Image.open(tmp_path / "p.png")).astype(int)
+    marked = np.abs(page - page[0, 0]).max(axis=2) > 8
+    columns = np.flatnonzero(marked.any(axis=0))
+    assert (columns[0] >= 38, columns[-1] < page.shape[1] - 38) == (True, True)
