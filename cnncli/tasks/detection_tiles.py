@@ -15,6 +15,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 _AT_ONCE = 64  # boxes whose overlaps with others are looked at together
 _NEAR = 2.0  # pixels from the edge of a tile within which a box ends there, and may go on beyond
+_DOUBTFUL = 1 / 12  # of a tile's side: a box that ends so near its edge may be of a part as well
 _SAME = 0.5  # of a box that ends at a seam which another box of its class covers: they are one thing
 _JOINED = 0.3  # overlap, within the two tiles' common part, of boxes that end at a seam and are one thing
 
@@ -39,7 +40,9 @@ def joined(
     """What the tiles of an image show, each thing once.
 
     A box that ends at an edge of its tile where the image goes on is a part of something. Where another tile
-    shows it whole, that counts; else the parts become one box.
+    shows it whole, that counts; else the parts become one box. A box that ends near such an edge may be a
+    part, for networks see ends where things are cut off: it goes where a larger one, which does not, covers
+    it.
 
     Parameters
     ----------
@@ -54,7 +57,7 @@ def joined(
         part.boxes + np.array([left, top] * 2, np.float32)
         for part, (top, left) in zip(parts, places, strict=True)
     ]
-    cut = [_is_cut(part.boxes, place, size, tile) for part, place in zip(parts, places, strict=True)]
+    room = [_room(part.boxes, place, size, tile) for part, place in zip(parts, places, strict=True)]
     limits = np.array([size[1], size[0]] * 2, np.float32)
     every = Found(
         np.concatenate([part.images for part in parts]),
@@ -63,9 +66,12 @@ def joined(
         np.concatenate([part.scores for part in parts]),
         np.concatenate([part.points for part in parts]),
     )
-    is_cut = np.concatenate(cut)
-    every, is_cut = _sized(every, is_cut)
-    whole = _suppressed(every.at(~is_cut))
+    there = np.asarray((every.boxes[:, :2] < every.boxes[:, 2:]).all(axis=1))
+    every, left = every.at(there), np.concatenate(room)[there]
+    is_cut, is_clear = left <= _NEAR, left > max(_NEAR, _DOUBTFUL * max(tile))
+    whole, doubtful = _suppressed(every.at(is_clear)), every.at(~is_cut & ~is_clear)
+    doubtful = doubtful.at(~_covered(doubtful, whole, larger=True))
+    whole = _suppressed(Found.joined([whole, doubtful]))
     rest = every.at(is_cut)
     rest = rest.at(~_covered(rest, whole))
     merged = _suppressed(_merged(rest))
@@ -73,20 +79,12 @@ def joined(
     return every.at(np.argsort(-every.scores, kind="stable"))
 
 
-def _sized(found: Found, is_cut: NDArray[np.bool_]) -> tuple[Found, NDArray[np.bool_]]:
-    """Those that have an area."""
-    there = np.asarray((found.boxes[:, :2] < found.boxes[:, 2:]).all(axis=1))
-    return found.at(there), is_cut[there]
-
-
-def _is_cut(
-    boxes: Floats, place: tuple[int, int], size: tuple[int, int], tile: tuple[int, int]
-) -> NDArray[np.bool_]:
-    """Whether boxes of a tile end at one of its edges beyond which the image goes on."""
+def _room(boxes: Floats, place: tuple[int, int], size: tuple[int, int], tile: tuple[int, int]) -> Floats:
+    """Pixels from boxes of a tile to the nearest of its edges beyond which the image goes on."""
     (top, left), (height, width), (high, wide) = place, size, tile
     beyond = [left > 0, top > 0, left + wide < width, top + high < height]
-    at_edge = np.concatenate([boxes[:, :2] <= _NEAR, boxes[:, 2:] >= np.array([wide, high]) - _NEAR], axis=1)
-    return np.asarray((at_edge & np.array(beyond)).any(axis=1))
+    room = np.concatenate([boxes[:, :2], np.array([wide, high], np.float32) - boxes[:, 2:]], axis=1)
+    return np.asarray(np.where(beyond, room, np.inf).min(axis=1), np.float32)
 
 
 def _suppressed(found: Found) -> Found:
@@ -120,13 +118,15 @@ def _blocks(one: Found, other: Found) -> Iterator[tuple[Ints, Ints]]:
         yield here, np.flatnonzero(alike & beside)
 
 
-def _covered(parts: Found, whole: Found) -> NDArray[np.bool_]:
-    """Whether a part lies mostly within a whole thing of its class."""
+def _covered(parts: Found, whole: Found, *, larger: bool = False) -> NDArray[np.bool_]:
+    """Whether a part lies mostly within a whole thing of its class, which may have to be larger than it."""
     covered = np.zeros(len(parts.labels), np.bool_)
     for here, there in _blocks(parts, whole):
         share = _common(parts.boxes[here], whole.boxes[there])
         share /= np.maximum(_areas(parts.boxes[here])[:, None], 1e-6)
         same = parts.labels[here][:, None] == whole.labels[there]
+        if larger:
+            same &= _areas(whole.boxes[there]) > _areas(parts.boxes[here])[:, None]
         covered[here] = ((share > _SAME) & same).any(axis=1)
     return covered
 

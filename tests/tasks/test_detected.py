@@ -99,6 +99,24 @@ def test_a_part_at_a_seam_that_another_tile_shows_whole(whole, label, expected):
     assert [*whole] in found.boxes.tolist()
 
 
+@pytest.mark.parametrize(
+    ("label", "right", "seen_twice", "expected"),
+    [
+        (0, 60, False, 1),  # 4 of 64 columns before the edge at which its tile cuts the thing off
+        (1, 60, False, 2),  # another class
+        (0, 58, False, 2),  # 6 columns: it ends there
+        (0, 60, True, 2),  # it ends there, as the other tile shows
+    ],
+)
+def test_a_part_that_seems_to_end_before_the_seam(label, right, seen_twice, expected):
+    """The thing is at 40 to 72, which the second tile, from column 32, shows whole."""
+    part = (label, 0.9, 40, 10, right, 20)
+    other = [(0, 0.8, 8, 8, 40, 22), *([(label, 0.7, 8, 10, right - 32, 20)] if seen_twice else [])]
+    found = joined([of_tile(part), of_tile(*other)], [(0, 0), (0, 32)], (64, 96), (64, 64))
+    assert len(found.labels) == expected
+    assert [40, 8, 72, 22] in found.boxes.tolist()
+
+
 def test_parts_of_one_thing_become_one_box():
     """It ends at the seam in both tiles; as sure as the surer part."""
     parts = [of_tile((1, 0.7, 10, 30, 64, 40)), of_tile((1, 0.9, 0, 29, 50, 41))]
