@@ -97,7 +97,7 @@ def _write_page(settings: Settings, entry: Entry, target: str) -> int:
     if entry.checkpoint is None or entry.checkpoint.path is None:
         raise UsageError(
             f"{settings.model} has no weights, with which a page to explore computes; expected a checkpoint",
-            "Give a checkpoint, a run's folder, digits or imagenet; or a name that ends in .svg.",
+            "Give a checkpoint, a run's folder, or one that ships (digits); or a name that ends in .svg.",
         )
     if settings.style != "blocks":
         raise UsageError(

@@ -84,9 +84,9 @@ def load_embedding(name: str, *, threads: int) -> Embedding:
     """
     trained = load_trained(NetworkSettings(model=name))
     checkpoint = trained.checkpoint
-    if trained.task.noun == "texts":
+    if trained.task.noun != "images":
         raise UsageError(
-            f"-m {shown(name)} is a network for texts; expected one for images",
+            f"-m {shown(name)} is a network for {trained.task.noun}; expected one for images",
             "Name another, or leave -m out.",
         )
     try:

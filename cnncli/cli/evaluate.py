@@ -118,8 +118,8 @@ def _check_task(dataset: Dataset, trained: Trained) -> None:
     own, given = word_of(trained.task.name), word_of(dataset.targets.task)
     if own != given:
         raise CnncliError(
-            f"{in_unicode(dataset.name)} is to {given}, but the network was trained to {own}; expected data "
-            f"to {own}",
+            f"{in_unicode(dataset.name)} is data for --task {given}, but the network was trained by --task "
+            f"{own}; expected data for that",
             "Name another data set, or a network that was trained on such data with -m.",
         )
 

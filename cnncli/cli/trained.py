@@ -7,9 +7,10 @@ from pathlib import Path
 from cnncli.cli.exit_codes import UsageError
 from cnncli.cli.options.shared import NetworkSettings
 from cnncli.data.prepare import InputSpec
-from cnncli.data.shipped import is_onnx, model_path
+from cnncli.data.shipped import MODELS, is_onnx, model_path
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
+from cnncli.nearest import did_you_mean
 from cnncli.nn import Graph, Inference, Network
 from cnncli.records import fields, record
 from cnncli.tasks.task import Task
@@ -113,7 +114,8 @@ def _faults_of(name: str | None) -> Iterator[None]:
     try:
         yield
     except CnncliError as error:
-        raise UsageError(error.message, error.hint) from error
+        known = MODELS if name is not None and not Path(name).exists() else ()
+        raise UsageError(error.message, did_you_mean(name or "", known, error.hint)) from error
     except (ValueError, OSError) as error:  # a NUL byte in the name, and the like
         raise UsageError(
             f"-m {shown(name or DEFAULT)}: {error}; expected a checkpoint", "Check the name given to -m."

@@ -9,7 +9,12 @@ if TYPE_CHECKING:
     from cnncli.images.picture import Picture
 
 #: Trained networks by name, and their files below ``samples``.
-MODELS = {"digits": "digits.safetensors", "imagenet": "imagenet/efficientnet_lite0.safetensors"}
+MODELS = {
+    "digits": "digits.safetensors",
+    "imagenet": "imagenet/efficientnet_lite0.safetensors",
+    "digit-scenes:detect": "models/digit-scenes-detect.safetensors",
+    "digit-motions": "models/digit-motions.safetensors",
+}
 
 SMALL = 280  # pixels: a digit is drawn or scanned in at most so many a side
 _TINGE = 1 / 16  # of the brightest value: channels of gray scans and JPEGs differ by less

@@ -11,6 +11,7 @@ from cnncli.cli.complete import _WORDS, completions
 from cnncli.cli.task import BITS
 from cnncli.data.load import NAMED
 from cnncli.data.prepare import FITS
+from cnncli.data.shipped import MODELS as SHIPPED
 from cnncli.filters.borders import parse_border
 from cnncli.filters.named import MODULES
 from cnncli.filters.spec import parse_spec
@@ -77,7 +78,7 @@ def test_arguments_are_completed_in_their_order():
 
 
 def test_networks_and_their_options():
-    assert values("models", "") == ["digits", "imagenet", "auto", *MODELS]
+    assert values("models", "") == [*SHIPPED, "auto", *MODELS]
     assert completions(["models", ""])[0] == "files"
     assert values("models", "googlenet:") == ["googlenet:aux", "googlenet:width="]
     assert values("train", "-m", "googlenet:aux,w") == ["googlenet:aux,width="]

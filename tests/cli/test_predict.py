@@ -356,6 +356,14 @@ def test_wrong_usage(run, net, rng, two_lines, words, said):
     assert said in two_lines(run("predict", *words), 2)
 
 
+def test_a_misspelt_network_is_known(run, net, rng):
+    save_gray("a.png", rng)
+    done = run("predict", "a.png", "-m", "imagnet")
+    assert (done.code, "hint: Did you mean imagenet? Check the spelling" in done.err) == (2, True)
+    os.mkdir("imagnet")  # noqa: PTH102
+    assert "Did you mean" not in run("predict", "a.png", "-m", "imagnet").err
+
+
 def test_one_image_needs_no_compiler(python, net, rng, tmp_path):
     save_gray("a.png", rng)
     code = """

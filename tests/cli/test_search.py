@@ -269,6 +269,7 @@ def test_evaluate_measures_beside_what_needs_no_network(run, photos):
         (["index", "photos", "-o", "photos/odd/1.png"], "is no folder; expected one for a gallery"),
         (["index", "photos", "-o", "new", "--top", "3"], "--top is given for index; expected it for query"),
         (["index", "photos", "-o", "new", "-m", "none.safetensors"], "none.safetensors"),
+        (["index", "photos", "-o", "new", "-m", "digit-motions"], "is a network for clips"),
         (["query", "photos/odd/1.png"], "expected --gallery"),
         (["query", "photos/odd/1.png", "-g", "photos"], "holds no gallery"),
         (["query", "photos/odd/1.png", "-g", "gallery", "--top", "0"], "--top is 0"),

@@ -15,7 +15,7 @@ class Settings(FormSettings):
 
     model: str = argument(
         "The network: a name, with options if it has any (vgg16:width=0.5); layers, as train takes "
-        "them; a checkpoint, a run's folder, digits or imagenet.",
+        "them; a checkpoint, a run's folder, or one that ships, such as digits or imagenet.",
         metavar="MODEL",
         required=True,
     )

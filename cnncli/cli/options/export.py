@@ -14,8 +14,8 @@ class Settings:
     """What was said after ``cnncli export``."""
 
     model: str = argument(
-        "A .safetensors that cnncli train or cnncli weights wrote, a run's folder, or a model that ships: "
-        "digits or imagenet.",
+        "A .safetensors that cnncli train or cnncli weights wrote, a run's folder, or a model that ships, "
+        "such as digits or imagenet.",
         metavar="CHECKPOINT",
         required=True,
     )

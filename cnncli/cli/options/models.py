@@ -15,7 +15,7 @@ class Settings(FormSettings):
 
     model: str | None = argument(
         "Show one network: a name, with options if it has any (vgg16:width=0.5); layers, as train "
-        "takes them; a checkpoint, a run's folder, digits or imagenet.",
+        "takes them; a checkpoint, a run's folder, or one that ships, such as digits or imagenet.",
         metavar="[MODEL]",
     )
     all: bool = option("--all", help="Show every block, also those that are like the one before.")

@@ -43,7 +43,7 @@ class Settings:
     )
     model: str | None = MODEL._replace(
         help="The network that sees: a .safetensors that cnncli train or weights wrote, a run's folder, "
-        "digits or imagenet.  [default: that of the gallery; for a new one digits if all pictures are small "
+        "or one that ships.  [default: that of the gallery; for a new one digits if all pictures are small "
         "and gray, else imagenet]"
     )
     top: int | None = option(
