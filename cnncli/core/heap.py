@@ -38,3 +38,14 @@ def keep_freed_memory() -> None:
         set_option = ctypes.CDLL(None).mallopt
         set_option(_MMAP_THRESHOLD, _LARGEST)
         set_option(_TRIM_THRESHOLD, _KEPT)
+
+
+def address_of(array: NDArray[Any]) -> int:
+    """Address of a contiguous array with elements, of any type.
+
+    A third of the time of ``array.ctypes.data``, 0.75 us, where arrays are written to as well: for what is
+    done image by image.
+    """
+    if not array.flags.writeable:
+        return array.ctypes.data
+    return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type,unused-ignore]

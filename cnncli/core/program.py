@@ -89,6 +89,7 @@ class Program:
         self._turn = 0
         self._span = (0, len(phases))
         self._job = np.zeros(1, PROGRAM)
+        self._samples = self._job["samples"]
         self._job["calls"] = self._calls.ctypes.data
         self._job["tasks"] = self._tasks.ctypes.data
         self._job["phases"] = self._phases.ctypes.data
@@ -111,8 +112,8 @@ class Program:
             Some of them alone, behind those that have been run before; None: all.
         """
         self._span = phases or (0, self._phase_count)
-        self._job["samples"] = samples
-        self._counters[:] = 0
+        self._samples[0] = samples
+        self._counters.fill(0)
         self._turn += 1
         self._gate[0] = self._turn
         try:

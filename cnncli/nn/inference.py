@@ -68,6 +68,8 @@ class Inference:
             value = schedule.value(name)
             self._kept[name] = np.zeros((batch, *value.shape.strip), np.float32)
             copy(schedule, value, Tensor(value.shape, external=self._kept[name].ctypes.data))
+        kept = [self._kept[name] for name in self._outputs.values()]
+        self._results = [each.reshape(batch, -1) if each.shape[1:3] == (1, 1) else each for each in kept]
         phases, chunks = [phase for phase in schedule.phases if phase], schedule.chunks
         self._refresh = program(schedule.preparing(), chunks, threads=1, scratch_bytes=TABLE_BYTES)
         try:
@@ -102,21 +104,25 @@ class Inference:
         -------
         ndarray, shape (N, K) or (N, H, W, K), float32
         """
-        return next(iter(self.run_all(images).values()))
+        return self._run(images, self._results[:1])[0]
 
     def run_all(self, images: Floats) -> dict[str, Floats]:
         """All outputs by role, each as `run` returns the first."""
-        nodes = self._outputs.items()
-        out = {role: np.empty((len(images), *self._kept[name].shape[1:]), np.float32) for role, name in nodes}
-        for lo in range(0, len(images), self.batch):
-            part = images[lo : lo + self.batch]
-            self._step(part)
-            for role, name in nodes:
-                out[role][lo : lo + len(part)] = self._kept[name][: len(part)]
-        return {
-            role: array.reshape(len(array), -1) if array.shape[1:3] == (1, 1) else array
-            for role, array in out.items()
-        }
+        return dict(zip(self._outputs, self._run(images, self._results), strict=True))
+
+    def _run(self, images: Floats, results: Sequence[Floats]) -> list[Floats]:
+        """Some of the results for all images, batch by batch."""
+        count = len(images)
+        if 0 < count <= self.batch:
+            self._step(images)
+            return [each[:count].copy() for each in results]
+        out = [np.empty((count, *each.shape[1:]), np.float32) for each in results]
+        for lo in range(0, count, self.batch):
+            part = slice(lo, lo + self.batch)
+            self._step(images[part])
+            for whole, each in zip(out, results, strict=True):
+                whole[part] = each[: count - lo]
+        return out
 
     def activations(self, images: Floats) -> dict[str, Floats]:
         """The outputs, and the activations of the layers in ``keep``, by name, for at most one batch."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core.heap import address_of
 from cnncli.nn.calls import Calls
 from cnncli.nn.chunks import chunked
 from cnncli.nn.elementwise import apply, copy, zero_halo
@@ -220,7 +221,7 @@ class Schedule(Calls):
         self._values[INPUT] = Tensor(self.fused.input_shape, self._value_halo(INPUT))
         copy(self, dense, self._values[INPUT])
         copies = [op for phase in self.phases for op in phase]
-        self._input_jobs = [(op.job, op.tensors["a"][1]) for op in copies]
+        self._inputs = [(op.job["a"], op.job["b"], op.tensors["a"][1]) for op in copies]
         zero_halo(self, self._values[INPUT])
         for stage in self.fused.stages.values():
             self._values[stage.name] = self._values.get(stage.adds) or Tensor(
@@ -269,8 +270,9 @@ class Schedule(Calls):
 
     def start(self, images: NDArray[np.float32], samples: int, step: int) -> None:
         """Set the values that change from step to step."""
-        for job, offset in self._input_jobs:
-            job["a"] = job["b"] = images.ctypes.data + offset
+        address = address_of(images)
+        for a, b, offset in self._inputs:
+            a[0] = b[0] = address + offset
         self._step[0] = step
         for frames, held in self._samples.items():
             held[0] = frames * samples

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from cnncli.core.heap import aligned_empty
+from cnncli.core.heap import address_of, aligned_empty
 
 CODE = """
 import resource, sys, threading
@@ -38,6 +38,15 @@ def test_an_array_begins_on_a_cache_line(shape, dtype):
     assert (array.shape, array.dtype, array.ctypes.data % 64) == (shape, dtype, 0)
     assert array.flags.c_contiguous
     assert array.flags.writeable
+
+
+@pytest.mark.parametrize("writes", [True, False])
+@pytest.mark.parametrize("shape", [(1,), (1, 1, 1, 1), (7, 5, 3)])
+def test_an_address_is_that_of_the_first_element(shape, writes):
+    whole = np.zeros((3, *shape), np.float32)
+    whole.flags.writeable = writes
+    for part in (whole, whole[1:], whole[2]):
+        assert address_of(part) == part.ctypes.data
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="an option of glibc")
