@@ -1,4 +1,4 @@
-"""Records of the loop that builds batches: one for the batch, one for each image in it.
+"""Records of the loops that build batches, and paint scenes of digits.
 
 Legend: a *sample* is one of the batch's images. Its pixels come from a source image through an affine
 map, change colour, lose a rectangle, and are normalised; with mixup a second sample is blended in.
@@ -62,3 +62,47 @@ def scratch_bytes(height: int, width: int, channels: int, lanes: int) -> int:
     places = 3 * (width + 2 * lanes)
     frame = (height + 3) * (width + 3) * channels + lanes
     return TURNS_BYTES + 4 * (lanes + row + places + frame + height * width * channels + lanes)
+
+
+DIGIT_SIDE = 28
+PADDED_SIDE = DIGIT_SIDE + 3  # a pixel before, two after
+COVERED = 0.5  # opacity from which a pixel belongs to a digit
+CONTRAST = 70.0  # levels that a digit is lighter or darker than the ground below it, at least
+
+# A digit of a scene.
+PAINTED = np.dtype(
+    [
+        ("digit", "i8"),  # address of uint8, (DIGIT_SIDE, DIGIT_SIDE)
+        ("label", "i8"),  # 0 to 9
+        ("left", "f8"),  # its square, in pixels
+        ("top", "f8"),
+        ("size", "f8"),
+        ("cos", "f8"),  # of its rotation
+        ("sin", "f8"),
+        ("lean", "f8"),
+        ("red", "f8"),  # 0 to 1: between the darkest and the lightest that it may be
+        ("green", "f8"),
+        ("blue", "f8"),
+        ("contrary", "i8"),  # 1: lighter than a dark ground, and darker than a light one
+    ],
+    align=True,
+)
+
+SCENES = np.dtype(
+    [
+        ("images", "i8"),  # address of uint8, (N, S, S, 3): the grounds, painted over
+        ("maps", "i8"),  # address of uint8, (N, S, S): zeros; written where digits are: label plus 1
+        ("boxes", "i8"),  # address of float32, (M, 4): written, x, y, width, height of each digit
+        ("tints", "i8"),  # address of float32, (N, S, 3): factor of each value of a row
+        ("digits", "i8"),  # address of M PAINTED records
+        ("first", "i8"),  # address of int64: of each scene its first digit; one more than there are scenes
+        ("side", "i8"),  # S
+        ("edge", "i8"),  # of the square of pixels that holds any digit
+    ],
+    align=True,
+)
+
+
+def scene_scratch_bytes(side: int, edge: int, lanes: int) -> int:
+    """Scratch of a thread: the image, the opacity of a digit, the digit padded."""
+    return 4 * (3 * side * side + edge * edge + PADDED_SIDE**2 + 3 * lanes)

@@ -101,6 +101,7 @@ LOOPS = {
     "over_time_backward": "cnncli.core.loops.over_time_backward",
     "over_time_weights": "cnncli.core.loops.over_time_weights",
     "pack": "cnncli.core.loops.pack",
+    "paint_digits": "cnncli.core.loops.paint_digits",
     "pair": "cnncli.core.loops.pair",
     "pair_integers": "cnncli.core.loops.pair_integers",
     "polygon_edges": "cnncli.core.loops.polygon_edges",

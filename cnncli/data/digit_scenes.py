@@ -5,12 +5,14 @@ random part of a photograph that ships. Digits of test scenes are none of those 
 drawn by counters (`random_numbers`): scene n of a seed is the same on every machine.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core import native
+from cnncli.core.data_jobs import PAINTED, SCENES, scene_scratch_bytes
 from cnncli.data.random_numbers import uniform
 
 SIDE = 128  # pixels of a scene, usually
@@ -23,14 +25,10 @@ _SHARED = 0.1  # of the smaller box that two may have in common
 _SIZES = 0.25, 0.5  # of a digit's square, in sides of the scene
 _TURN = 30.0  # degrees to either side
 _LEAN = -0.15, 0.15
-_COVERED = 0.5  # opacity from which a pixel belongs to a digit
-_CONTRAST = 70.0  # levels that a digit is lighter or darker than the ground below it, at least
-
 _NUMBERS = 192  # random ones of a scene: more than it can take
-_AT_ONCE = 256  # digits
+PAINT_LOOP = "paint_digits"  # the native loop that makes scenes
 
 Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +65,7 @@ def make_scenes(
     labels: NDArray[np.int64],
     grounds: list[Bytes],
     most: int = MOST,
+    threads: int = 1,
 ) -> Scenes:
     """Make scenes.
 
@@ -86,30 +85,38 @@ def make_scenes(
         Photographs of at least ``side`` pixels a side.
     most : int
         Digits of a scene, 1 or more.
+    threads : int
+        Scenes are spread over them.
     """
-    plans = [_Plan(seed, number, side, (len(digits), most), grounds) for number in numbers.tolist()]
-    patches = _opacities(digits, [each for plan in plans for each in plan.digits], side)
-    images = np.empty((len(plans), side, side, 3), np.uint8)
-    maps = np.full((len(plans), side, side), BACKGROUND, np.uint8)
-    rows: list[tuple[int, int, tuple[float, ...]]] = []
-    for number, plan in enumerate(plans):
-        image = plan.ground.astype(np.float32) * plan.tint
-        np.minimum(image, 255, out=image)
-        objects = np.full((side, side), -1, np.int8)  # which of the scene's digits a pixel shows
-        for place, digit in enumerate(plan.digits):
-            _paint(image, objects, next(patches), digit, place)
-        images[number] = np.rint(image)
-        for place, digit in enumerate(plan.digits):
-            here, label = objects == place, int(labels[digit.which])
-            maps[number][here] = label + 1
-            rows.append((number, label, _around(here)))
-    return Scenes(
-        images,
-        maps,
-        np.array([scene for scene, *_ in rows], np.int64),
-        np.array([label for _, label, _ in rows], np.int64),
-        np.array([box for *_, box in rows], np.float32).reshape(-1, 4),
+    lots = uniform(seed, np.asarray(numbers)[:, None], np.arange(_NUMBERS))
+    plans = [_Plan(lot, side, (len(digits), most), grounds) for lot in lots.tolist()]
+    drawn = [digit for plan in plans for digit in plan.digits]
+    which = np.array([digit.which for digit in drawn], np.intp)
+    sources = np.ascontiguousarray(digits[which], np.uint8)
+    scene = np.repeat(np.arange(len(plans)), [len(plan.digits) for plan in plans])
+    made = Scenes(
+        np.stack([plan.ground for plan in plans]),
+        np.full((len(plans), side, side), BACKGROUND, np.uint8),
+        scene,
+        labels[which],
+        np.empty((len(drawn), 4), np.float32),
     )
+    arrays: dict[str, NDArray[Any]] = {
+        "images": made.images,
+        "maps": made.maps,
+        "boxes": made.boxes,
+        "tints": np.repeat(np.stack([plan.tint for plan in plans]), side, axis=0),
+        "digits": _painted(drawn, sources, made.digits),
+        "first": np.searchsorted(scene, np.arange(len(plans) + 1)).astype(np.int64),
+    }
+    job = np.zeros(1, SCENES)
+    for name, array in arrays.items():
+        job[name] = array.ctypes.data
+    edge = int(side * _SIZES[1]) + 2
+    job["side"], job["edge"] = side, edge
+    scratch = scene_scratch_bytes(side, edge, native.processor()[3].lanes)
+    native.run(PAINT_LOOP, job, len(plans), threads=threads, scratch_bytes=scratch)
+    return made
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,9 +151,9 @@ class _Plan:
     """What is drawn by lot for a scene: its ground and its digits."""
 
     def __init__(
-        self, seed: int, scene: int, side: int, digits: tuple[int, int], grounds: list[Bytes]
+        self, numbers: list[float], side: int, digits: tuple[int, int], grounds: list[Bytes]
     ) -> None:
-        self._numbers = iter(uniform(seed, scene, np.arange(_NUMBERS)).tolist())
+        self._numbers = iter(numbers)
         photograph = grounds[self._below(len(grounds))]
         top, left = (self._below(size - side + 1) for size in photograph.shape[:2])
         part = photograph[top : top + side, left : left + side]
@@ -155,7 +162,7 @@ class _Plan:
         self.digits = [self._digit(square, digits[0]) for square in self._squares(side, digits[1])]
 
     def _unit(self) -> float:
-        return float(next(self._numbers))
+        return next(self._numbers)
 
     def _between(self, low: float, high: float) -> float:
         return low + (high - low) * self._unit()
@@ -191,60 +198,15 @@ def _shared(a: tuple[float, float, float], b: tuple[float, float, float]) -> flo
     return max(0.0, across) * max(0.0, down)
 
 
-def _paint(image: Floats, objects: NDArray[np.int8], opacity: Floats, digit: _Digit, place: int) -> None:
-    """Paint a digit over the image, and note the pixels that it covers.
-
-    ``opacity`` begins at the pixel that holds the corner of its square, and may reach beyond the image.
-    """
-    x, y = int(digit.left), int(digit.top)
-    below = image[y : y + len(opacity), x : x + len(opacity)]
-    opacity = opacity[: below.shape[0], : below.shape[1]]
-    covered = opacity >= _COVERED
-    mean = float(below[covered].mean()) if covered.any() else 128.0
-    light = (mean < 128) == digit.contrary if _CONTRAST < mean < 255 - _CONTRAST else mean < 128
-    low, high = (min(255.0, mean + _CONTRAST), 255.0) if light else (0.0, max(0.0, mean - _CONTRAST))
-    colour = np.array([low + (high - low) * each for each in digit.colour], np.float32)
-    below += opacity[..., None] * (colour - below)
-    objects[y : y + len(opacity), x : x + opacity.shape[1]][covered] = place
-
-
-def _opacities(digits: Bytes, drawn: list[_Digit], side: int) -> Iterator[Floats]:
-    """Opacity, 0 to 1, of each drawn digit in a patch of pixels that holds its square."""
-    edge = int(side * _SIZES[1]) + 2
-    for at in range(0, len(drawn), _AT_ONCE):
-        here = drawn[at : at + _AT_ONCE]
-        padded = np.pad(digits[[each.which for each in here]], ((0, 0), (1, 2), (1, 2)))
-        yield from _turned(padded, here, edge)
-
-
-def _turned(padded: Bytes, drawn: list[_Digit], edge: int) -> Floats:
-    """(n, edge, edge) opacities: each pixel looks where in the upright digit it lies."""
-    values = np.array([(d.left, d.top, d.size, d.turn, d.lean) for d in drawn], np.float64)
-    left, top, size, turn, lean = (each[:, None, None] for each in values.T)
-    pixels = np.arange(edge) + 0.5
-    across, down = pixels - left % 1 - size / 2, pixels[:, None] - top % 1 - size / 2
-    scale, middle = (padded.shape[1] - 3) / size, padded.shape[1] / 2 - 1
-    row = (np.cos(turn) * down - np.sin(turn) * across) * scale
-    column = (np.cos(turn) * across + np.sin(turn) * down) * scale + lean * row
-    last = padded.shape[1] - 1.001
-    row, column = (np.clip(each + middle, 0, last).astype(np.float32) for each in (row, column))
-    i, j = row.astype(np.intp), column.astype(np.intp)
-    below, right = row - i, column - j
-    base = (np.arange(len(drawn))[:, None, None] * padded.shape[1] + i) * padded.shape[2] + j
-    flat = padded.ravel()
-    upper = flat[base] * (1 - right) + flat[base + 1] * right
-    lower = flat[base + padded.shape[2]] * (1 - right) + flat[base + padded.shape[2] + 1] * right
-    return np.asarray((upper * (1 - below) + lower * below) / 255, np.float32)
-
-
-def _around(here: NDArray[np.bool_]) -> tuple[float, float, float, float]:
-    """The smallest box around pixels: x, y, width, height; zeros where there are none."""
-    rows, columns = np.flatnonzero(here.any(axis=1)), np.flatnonzero(here.any(axis=0))
-    if not len(rows):
-        return 0.0, 0.0, 0.0, 0.0
-    return (
-        float(columns[0]),
-        float(rows[0]),
-        float(columns[-1] - columns[0] + 1),
-        float(rows[-1] - rows[0] + 1),
-    )
+def _painted(drawn: list[_Digit], sources: Bytes, labels: NDArray[np.int64]) -> NDArray[np.void]:
+    """Records of digits that are drawn; ``sources`` has to outlive them."""
+    records = np.zeros(len(drawn), PAINTED)
+    records["digit"] = sources.ctypes.data + np.arange(len(drawn)) * sources[:1].nbytes
+    records["label"] = labels
+    for name in ("left", "top", "size", "lean", "contrary"):
+        records[name] = [getattr(digit, name) for digit in drawn]
+    turn = np.array([digit.turn for digit in drawn])
+    records["cos"], records["sin"] = np.cos(turn), np.sin(turn)
+    colours = np.array([digit.colour for digit in drawn])
+    records["red"], records["green"], records["blue"] = colours.T
+    return records

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core.threads import available_cores
 from cnncli.data.assemble import DatasetDescription, LoadOptions, from_arrays, from_splits
 from cnncli.data.class_labels import ClassLabels, Numbers
 from cnncli.data.download import Remote, fetch_all
@@ -232,7 +233,9 @@ def load_scenes(load_options: LoadOptions) -> Dataset:
     ]
     grounds = [np.broadcast_to(frame, (*frame.shape[:2], 3)) for frame in frames]
 
-    def made(numbers: NDArray[np.int64], seed: int, there: NDArray[np.bool_]) -> "Scenes":
+    def made(
+        numbers: NDArray[np.int64], seed: int, there: NDArray[np.bool_], *, threads: int = 1
+    ) -> "Scenes":
         return make_scenes(
             numbers,
             side,
@@ -241,15 +244,17 @@ def load_scenes(load_options: LoadOptions) -> Dataset:
             labels=labels[there],
             grounds=grounds,
             most=1 if load_options.task == "localize" else MOST,
+            threads=threads,
         )
 
     def renewed(epoch: int, places: NDArray[np.intp]) -> tuple[Images, Targets]:
         scenes = made(epoch * _TRAINING_SCENES + places, 1, ~held)
         return scenes.images, _targets_of(scenes, load_options.task)
 
+    threads = available_cores()  # of later epochs one, beside those that train
     scenes = {
-        "train": made(np.arange(_TRAINING_SCENES), 1, ~held),
-        "test": made(np.arange(_TEST_SCENES), 2, held),
+        "train": made(np.arange(_TRAINING_SCENES), 1, ~held, threads=threads),
+        "test": made(np.arange(_TEST_SCENES), 2, held, threads=threads),
     }
     size = "" if side == SIDE else f" at {side}x{side} pixels"
     found = DatasetDescription(

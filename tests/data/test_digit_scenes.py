@@ -4,13 +4,15 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.ndimage import map_coordinates
 
 from cnncli.data.assemble import LoadOptions
-from cnncli.data.digit_scenes import make_scenes
+from cnncli.data.digit_scenes import _Plan, make_scenes
 from cnncli.data.image_facts import ImageOptions
 from cnncli.data.known_datasets import load_scenes
 from cnncli.data.load import load_dataset
 from cnncli.data.loader import Loader
+from cnncli.data.random_numbers import uniform
 from cnncli.errors import CnncliError
 
 GROUND = np.full((80, 90, 3), 100, np.uint8)
@@ -72,6 +74,80 @@ def test_an_upright_digit_lies_where_its_square_says():
     sizes = made.boxes[:, 2:].max(axis=1)
     assert sizes.min() > 0.2 * 64 * 10 / 28
     assert sizes.max() < 0.5 * 64 * np.hypot(18, 10) / 28 + 3
+
+
+def painted(plan, digits, side):
+    """A scene by the definition, in NumPy: its image, and which of its digits each pixel shows, or -1."""
+    image = np.minimum(plan.ground * plan.tint, np.float32(255)).astype(np.float64)
+    shown = np.full((side, side), -1)
+    for place, digit in enumerate(plan.digits):
+        corner = np.floor((digit.left, digit.top))
+        x, y = np.meshgrid(np.arange(side) + 0.5, np.arange(side) + 0.5)
+        across, down = x - digit.left - digit.size / 2, y - digit.top - digit.size / 2
+        scale = 28 / digit.size
+        row = (np.cos(digit.turn) * down - np.sin(digit.turn) * across) * scale
+        column = (np.cos(digit.turn) * across + np.sin(digit.turn) * down) * scale + digit.lean * row
+        # Pixel centres: the middle of a digit lies between its pixels 13 and 14.
+        places = np.stack([row + 13.5, column + 13.5])
+        opacity = map_coordinates(digits[digit.which] / 255, places, order=1, mode="grid-constant")
+        # Painting begins at its square's corner, and ends where the largest square would.
+        inside = [
+            (each - start > 0) & (each - start < side // 2 + 2)
+            for each, start in zip((x, y), corner, strict=True)
+        ]
+        opacity[~np.logical_and(*inside)] = 0
+        covered = opacity >= 0.5
+        mean = image[covered].mean() if covered.any() else 128
+        light = (mean < 128) == digit.contrary if 70 < mean < 185 else mean < 128
+        low, high = (min(255, mean + 70), 255) if light else (0, max(0, mean - 70))
+        colour = low + (high - low) * np.array(digit.colour)
+        image += opacity[..., None] * (colour - image)
+        shown[covered] = place
+    return np.rint(image), shown
+
+
+@pytest.mark.parametrize("side", [32, 33, 128])
+def test_scenes_against_the_definition(side):
+    random = np.random.default_rng(side)
+    digits = np.kron(random.integers(0, 256, (7, 7, 7)), np.ones((4, 4))).astype(np.uint8)
+    labels, grounds = (
+        np.array([3, 7, 0, 9, 1, 1, 2]),
+        [random.integers(0, 256, (140, 150, 3)).astype(np.uint8)],
+    )
+    numbers = np.arange(30, 42)
+    made = make_scenes(numbers, side, seed=4, digits=digits, labels=labels, grounds=grounds, threads=2)
+    lots = uniform(4, numbers[:, None], np.arange(192)).tolist()
+    boxes = []
+    for at, lot in enumerate(lots):
+        plan = _Plan(lot, side, (7, 5), grounds)
+        image, shown = painted(plan, digits, side)
+        assert (np.abs(made.images[at] - image) > 1).mean() < 1e-3
+        classes = np.concatenate([labels[[digit.which for digit in plan.digits]] + 1, [0]])
+        assert (made.maps[at] != classes[shown]).mean() < 1e-3
+        boxes += [np.nonzero(shown == place)[::-1] for place in range(len(plan.digits))]
+    assert len(boxes) == len(made.boxes)
+    for (x, y), box in zip(boxes, made.boxes, strict=True):
+        wanted = (x.min(), y.min(), np.ptp(x) + 1, np.ptp(y) + 1) if len(x) else (0, 0, 0, 0)
+        np.testing.assert_allclose(box, wanted, atol=1)
+
+
+def test_the_number_of_threads_decides_nothing():
+    digits = np.stack([ring(), np.ascontiguousarray(ring().T)])
+    one, two = (
+        make_scenes(
+            np.arange(9),
+            40,
+            seed=2,
+            digits=digits,
+            labels=np.array([3, 7]),
+            grounds=[GROUND],
+            threads=threads,
+        )
+        for threads in (1, 2)
+    )
+    assert one.images.tobytes() == two.images.tobytes()
+    np.testing.assert_array_equal(one.maps, two.maps)
+    np.testing.assert_array_equal(one.boxes, two.boxes)
 
 
 def test_the_known_data_set():
