@@ -10,7 +10,6 @@ from cnncli.data.prepare import InputSpec
 from cnncli.data.shipped import MODELS, is_onnx, model_path
 from cnncli.errors import CnncliError
 from cnncli.files.faults import shown
-from cnncli.nearest import did_you_mean
 from cnncli.nn import Graph, Inference, Network
 from cnncli.records import fields, record
 from cnncli.tasks.task import Task
@@ -114,6 +113,8 @@ def _faults_of(name: str | None) -> Iterator[None]:
     try:
         yield
     except CnncliError as error:
+        from cnncli.nearest import did_you_mean
+
         known = MODELS if name is not None and not Path(name).exists() else ()
         raise UsageError(error.message, did_you_mean(name or "", known, error.hint)) from error
     except (ValueError, OSError) as error:  # a NUL byte in the name, and the like
