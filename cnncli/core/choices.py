@@ -67,7 +67,17 @@ class Target:
         Going down the source, output rows are added at the end and removed at the start; each gets its cells
         from the top of the kernel to the bottom.
         """
-        return [(first, last) for first in range(self.tap_rows) for last in range(first, self.tap_rows)]
+        return _stretches(self.tap_rows)
+
+    @property
+    def pair_stretches(self) -> list[tuple[int, int]]:
+        """The same of pairs of output rows."""
+        return _stretches(self.tap_rows // 2)
+
+
+def _stretches(count: int) -> list[tuple[int, int]]:
+    """Of so many rows, or pairs of rows, those that follow one another."""
+    return [(first, last) for first in range(count) for last in range(first, count)]
 
 
 # Registers: 32 of 512 bits, 16 of 256, 32 of 128, 16 of 128.
@@ -156,6 +166,12 @@ TURNED_APART = 4  # … of every fourth place: those between lie on the same lin
 #: Source and output rows from the one in work to those that are prefetched: rows of a tile lie on different
 #: pages, which the processor's own prefetching does not follow. 3x3 on bytes 7.9 to 6.5 ms (Zen 3, a thread).
 ROWS_AHEAD = 2
+
+# Sums of bytes in 16-bit integers (Zen 5, AVX2 alike): samples whose extremes are looked up together, of which
+# fewer take longer to look up and more leave more sums open; the share of sums that weights may leave open,
+# and that a thread may find open in a picture: one by one they take some forty times as long as together.
+EXTREMES_SAMPLES = 96
+OPEN_BY_WEIGHTS, OPEN_SHARE = 1 / 80, 1 / 32
 
 # Costs of filters, in taps of direct convolution. A tap of a single sum is a load and a multiply-add, and
 # unaligned loads that cross a cache line count twice; with several sums per load (rows in one pass, pairs of

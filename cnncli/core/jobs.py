@@ -84,6 +84,40 @@ DIRECT = np.dtype(
     align=True,
 )
 
+# One kernel over bytes, in 16-bit integers by pairs of rows: output samples are sums of weights in units of
+# 2^-shift. Where their error leaves the nearest integer open, the sum is taken with weights in units of
+# 2^-(shift + 15), and where that does, too, as `DIRECT` takes it. Loaded rows lie in a *ring* of as many
+# pairs as output rows that are computed together read, and beside it the extremes of each pair.
+DIRECT_PAIRS = np.dtype(
+    [
+        *TILES,
+        ("ring", "i8"),  # pairs of rows in scratch
+        ("tap_count", "i8"),
+        ("tap_ends", "i8"),  # address of intp: the end of each stretch of taps
+        ("tap_offsets", "i8"),  # address of intp, (ring, taps): byte offset, by the place of the first pair
+        ("tap_weights", "i8"),  # address of int32, (taps, rows): the weights of a pair
+        ("shift", "i8"),
+        ("start", "i8"),  # the bias and a half, in units of 2^-shift
+        ("error", "i8"),  # of any sum, in the same units, and what the weights lack, in 2^-16 of them: …
+        ("lean", "i8"),  # … half its sum, …
+        ("spread", "i8"),  # … and half the sum of its magnitudes
+        ("places", "i8"),  # address of intp: byte offset of each pair of the ring, twice over
+        ("pairs", "i8"),  # that an output row reads
+        ("vectors", "i8"),  # of a pair that one output sample reads
+        ("coarse", "i8"),  # address of int32, (2, pairs, vectors, lanes): weights, of even and odd rows …
+        ("fine", "i8"),  # … and what they lack, in units of 2^-(shift + 15)
+        ("fine_start", "i8"),  # the bias, a half and the error, in the units of these
+        ("fine_doubt", "i8"),  # twice the error
+        ("kernel_width", "i8"),
+        ("kernel_height", "i8"),
+        ("weights", "i8"),  # address of float32, (height, width)
+        ("fourth", "i8"),  # bits that are set in every four bytes of the output
+        ("counted", "i8"),  # bits of 64 samples: those that count as clipped
+        ("most_doubtful", "i8"),  # samples: a thread that meets more gives up
+    ],
+    align=True,
+)
+
 # Several kernels over the same pixels, two per pass (the weights of a tap), combined into one response.
 # `rectified`: magnitudes are compared. `angles`: address of float32, one for each kernel.
 # `floor`: a response below it is rounding noise, which has no direction.

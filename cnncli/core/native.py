@@ -64,6 +64,7 @@ LOOPS = {
     "dice": "cnncli.core.loops.dice",
     "direct": "cnncli.core.loops.direct",
     "direct_bytes": "cnncli.core.loops.direct_bytes",
+    "direct_pairs": "cnncli.core.loops.direct_pairs",
     "dropout": "cnncli.core.loops.dropout",
     "elementwise": "cnncli.core.loops.elementwise",
     "embed": "cnncli.core.loops.embed",

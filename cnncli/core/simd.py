@@ -19,7 +19,7 @@ from numba.extending import (
 
 from cnncli.core.native import processor
 
-_, _, _features, TARGET = processor()
+ARCHITECTURE, _, _features, TARGET = processor()
 LANES = TARGET.lanes
 F32 = ir.FloatType()
 I32 = ir.IntType(32)

@@ -10,16 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
-from cnncli.core.choices import BOX_TILE_ROWS, TILE_ROWS
+from cnncli.core.choices import BOX_TILE_ROWS, OPEN_SHARE, TILE_ROWS
 from cnncli.core.heap import aligned_empty
 from cnncli.core.native import processor
-from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out, sliding_tiles
+from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, is_rgbx, lay_out, sliding_tiles
+from cnncli.filters.fixed_point import FixedPoint, fixed_point
 from cnncli.filters.mapping import Mapping, to_pixels
 from cnncli.filters.model import Floats, Weights
-from cnncli.filters.rgbx import run_on_rgb
+from cnncli.filters.rgbx import four_samples, run_on_rgb
 from cnncli.records import replace
 
 MAX_HALVINGS = 8  # doublings tried to make weights integers, less one
+MOST_OPEN = 32  # sums of any picture that may be close to a half
+COLORS_OF_FOUR = 0x7777777777777777  # bits of samples that are no fourth bytes
 PIECE_BYTES = 512  # of the table in ``core/loops/byte_sums.py``
 MAX_FACTOR = 64  # tried to make the weights of a bank integers
 NOISE = 1e-6  # of the largest response: float32 rounding error in flat areas
@@ -53,6 +56,12 @@ def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: in
             return _run_direct_bytes(*numbers, rgb, extent, dilation=dilation, threads=threads)
 
         return run_on_rgb(run_bytes, surface, threads=threads)
+    if dilation == 1 and _stays_bytes(surface):
+        fixed = fixed_point(weights, surface)
+        if fixed is not None:
+            found = _run_direct_pairs(fixed, weights, surface, threads=threads)
+            if found is not None:
+                return found
 
     def run(*, sharing: bool) -> int:
         job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=np.float32, unit=_row_chunk())
@@ -131,6 +140,83 @@ def _run_direct_bytes(
     job.record["scale"] = scale
     job.record["as_bytes"] = surface.out.dtype == np.uint8 and scale == 1 and float(surface.bias).is_integer()
     return _run("direct_bytes", job, threads, rows=1 + -(-job.loaded_rows // 4))
+
+
+def _stays_bytes(surface: Surface) -> bool:
+    """Whether all samples, of windows and of the output, are bytes, for sums that are scaled and rounded."""
+    same = is_rgbx(surface.src) == is_rgbx(surface.out)
+    plain = surface.stride == (1, 1) and not surface.absolute
+    return _reads_bytes(surface) and surface.out.dtype == np.uint8 and plain and same
+
+
+def _run_direct_pairs(fixed: FixedPoint, weights: Weights, surface: Surface, *, threads: int) -> int | None:
+    """`run_direct` in 16-bit integers; None where too many sums are close to a half."""
+    kh, kw = weights.shape
+    target, four = processor()[3], is_rgbx(surface.src)
+    if four:
+        surface = replace(surface, src=four_samples(surface.src), out=four_samples(surface.out))
+    job = lay_out(
+        jobs.DIRECT_PAIRS,
+        surface,
+        extent=(kw, kh),
+        slides=sliding_tiles(threads),
+        unit=_row_chunk(),
+    )
+    record, channels = job.record, surface.channels
+    pairs = (kh + 2) // 2
+    ring = pairs + target.tap_rows // 2 - 1
+    record["pairs"], record["ring"] = pairs, ring
+    job.point("places", np.tile(4 * job.pitch * np.arange(ring), 2).astype(np.intp))
+    _set_pair_taps(job, fixed.coarse)
+    vectors = -(-((kw - 1) * channels + 1) // target.lanes)
+    record["vectors"] = vectors
+    for name, numbers in (("coarse", fixed.coarse), ("fine", fixed.fine)):
+        table = np.zeros((2, 2 * pairs, vectors * target.lanes), np.int16)
+        for odd in range(2):
+            table[odd, odd : odd + kh, : kw * channels : channels] = numbers
+        job.point(name, _paired(table))
+    for name in ("shift", "start", "error", "lean", "spread", "fine_start", "fine_doubt"):
+        record[name] = getattr(fixed, name)
+    record["kernel_width"], record["kernel_height"] = kw, kh
+    job.point("weights", np.ascontiguousarray(weights, np.float32))
+    record["fourth"], record["counted"] = (-(1 << 24), COLORS_OF_FOUR) if four else (0, -1)
+    most = round(OPEN_SHARE * surface.out.size) + MOST_OPEN
+    record["most_doubtful"] = most
+    scratches = native.run(
+        "direct_pairs",
+        job.record,
+        job.count,
+        threads=threads,
+        scratch_bytes=HEADER_BYTES + 4 * (3 + -(-3 * ring // 2)) * job.pitch,
+    )
+    doubtful = max(int(scratch[8:16].view(np.int64)[0]) for scratch in scratches)
+    return None if doubtful > most else clipped_in(scratches)
+
+
+def _set_pair_taps(job: TileJob, numbers: NDArray[np.int16]) -> None:
+    """Set the taps of pairs of rows: a weight for each row of output rows that are computed together."""
+    target, channels = processor()[3], job.surface.channels
+    rows, ring, pairs = target.tap_rows, int(job.record["ring"][0]), int(job.record["pairs"][0])
+    kh, kw = numbers.shape
+    table = np.zeros((rows, 2 * ring, kw), np.int16)
+    for each in range(rows):
+        table[each, each : each + kh] = numbers
+    weights = _paired(table).transpose(1, 2, 0)
+    places, columns = np.nonzero(weights.any(axis=-1))
+    stretches = {members: number for number, members in enumerate(target.pair_stretches)}
+    first, last = np.maximum(places - pairs + 1, 0), np.minimum(places, rows // 2 - 1)
+    within = [stretches[members] for members in zip(first.tolist(), last.tolist(), strict=True)]
+    turned = (places + np.arange(ring)[:, None]) % ring
+    job.record["tap_count"] = len(places)
+    job.point("tap_ends", np.searchsorted(within, np.arange(len(stretches)), side="right"))
+    job.point("tap_offsets", (4 * (turned * job.pitch + columns * channels)).astype(np.intp))
+    job.point("tap_weights", np.ascontiguousarray(weights[places, columns]))
+
+
+def _paired(numbers: NDArray[np.int16]) -> NDArray[np.int32]:
+    """Two of 16 bits, of the second last axis, as one of 32."""
+    pairs = numbers.reshape(*numbers.shape[:-2], -1, 2, numbers.shape[-1])
+    return np.ascontiguousarray(np.moveaxis(pairs, -2, -1)).view(np.int32)[..., 0]
 
 
 def run_separable(columns: Weights, rows: Weights, surface: Surface, *, dilation: int, threads: int) -> int:

@@ -1,0 +1,107 @@
+"""Vectors of 32-bit integers: from pairs of 16 bits, and to bytes.
+
+On x86 by its own instructions, which LLVM does not find by itself or surrounds with permutations. Imported
+only to compile.
+"""
+
+from llvmlite import ir
+from numba.core import cgutils
+
+from cnncli.core.elements import INTEGERS
+from cnncli.core.simd import ARCHITECTURE, I32, LANES, VECTOR_BYTES, any_lane
+
+PACKS = ARCHITECTURE in ("x86_64", "AMD64", "i686")
+
+
+def pair_products(builder, a, b):
+    """Each lane of 32 bits as two signed numbers of 16: the sum of the products of those of a and b."""
+    if PACKS:
+        name = {4: "sse2.pmadd.wd", 8: "avx2.pmadd.wd", 16: "avx512.pmaddw.d.512"}[LANES]
+        return _x86(builder, name, INTEGERS, ir.VectorType(ir.IntType(16), 2 * LANES), a, b)
+    half = ir.Constant(INTEGERS, [16] * LANES)
+    low = builder.mul(*(builder.ashr(builder.shl(each, half), half) for each in (a, b)))
+    return builder.add(low, builder.mul(*(builder.ashr(each, half) for each in (a, b))))
+
+
+def packed_bytes(builder, four):
+    """Four vectors of 32-bit integers, clamped to bytes, four in a lane; and what `beyond_byte` takes."""
+    if PACKS:
+        halves = [_packed(builder, "packssdw", 16, *four[at : at + 2]) for at in (0, 2)]
+        return _in_order(builder, _packed(builder, "packuswb", 8, *halves)), halves
+    whole = concatenated(builder, four)
+    for comparison, limit in (("<", 255), (">", 0)):
+        bound = ir.Constant(whole.type, [limit] * whole.type.count)
+        whole = builder.select(builder.icmp_signed(comparison, whole, bound), whole, bound)
+    low = builder.trunc(whole, ir.VectorType(ir.IntType(8), whole.type.count))
+    return builder.bitcast(low, INTEGERS), four
+
+
+def beyond_byte(builder, clamped):
+    """Whether any number was clamped, and a function for an integer with a bit for each that was."""
+    high, none = (ir.Constant(clamped[0].type, [value] * clamped[0].type.count) for value in (-256, 0))
+    any_bits = none
+    for each in clamped:
+        any_bits = builder.or_(any_bits, each)
+    some = any_lane(builder, builder.icmp_signed("!=", builder.and_(any_bits, high), none))
+
+    def bits():
+        whole = concatenated(builder, clamped)
+        none, high = (ir.Constant(whole.type, [value] * whole.type.count) for value in (0, -256))
+        over = builder.icmp_signed("!=", builder.and_(whole, high), none)
+        if PACKS:  # two vectors in turns of four numbers
+            order = [
+                vector // 2 * 2 * LANES + part * 8 + vector % 2 * 4 + each
+                for vector in range(4)
+                for part in range(LANES // 4)
+                for each in range(4)
+            ]
+            over = builder.shuffle_vector(over, over, ir.Constant(ir.VectorType(I32, len(order)), order))
+        return builder.bitcast(over, ir.IntType(whole.type.count))
+
+    return some, bits
+
+
+def flagged(builder, four):
+    """Four comparisons of vectors of 32-bit integers as an integer with a bit for each lane."""
+    whole = concatenated(builder, four)
+    if PACKS and LANES == 8:  # as LLVM would, with one permutation instead of three
+        masks = [builder.sext(each, INTEGERS) for each in four]
+        halves = [_packed(builder, "packssdw", 16, *masks[at : at + 2]) for at in (0, 2)]
+        low = _in_order(builder, _packed(builder, "packsswb", 8, *halves))
+        whole = builder.bitcast(low, ir.VectorType(ir.IntType(8), 4 * LANES))
+        whole = builder.icmp_signed("<", whole, ir.Constant(whole.type, [0] * whole.type.count))
+    return builder.bitcast(whole, ir.IntType(whole.type.count))
+
+
+def _packed(builder, name, bits, a, b):
+    """Two vectors of integers as one of half their width, saturated, in turns of 128 bits."""
+    kind = {4: "sse2.{}.128", 8: "avx2.{}", 16: "avx512.{}.512"}[LANES].format(name)
+    count = VECTOR_BYTES * 8 // bits
+    wide, narrow = ir.VectorType(ir.IntType(2 * bits), count // 2), ir.VectorType(ir.IntType(bits), count)
+    return _x86(builder, kind, narrow, wide, a, b)
+
+
+def _in_order(builder, low):
+    """What was packed twice, as vectors of 32 bits, one after the other."""
+    parts = LANES // 4  # of 128 bits
+    order = ir.Constant(INTEGERS, [4 * part + each for each in range(4) for part in range(parts)])
+    low = builder.bitcast(low, INTEGERS)
+    return builder.shuffle_vector(low, low, order)
+
+
+def _x86(builder, name, result, argument, a, b):
+    """Call an intrinsic for two vectors, taken for those of another type."""
+    kind = ir.FunctionType(result, [argument] * 2)
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.x86.{name}")
+    return builder.call(function, [builder.bitcast(each, argument) for each in (a, b)])
+
+
+def concatenated(builder, vectors):
+    """One vector of a power of two of them."""
+    while len(vectors) > 1:
+        lanes = 2 * vectors[0].type.count
+        order = ir.Constant(ir.VectorType(I32, lanes), [*range(lanes)])
+        vectors = [
+            builder.shuffle_vector(*pair, order) for pair in zip(vectors[::2], vectors[1::2], strict=True)
+        ]
+    return vectors[0]

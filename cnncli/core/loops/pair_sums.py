@@ -1,0 +1,281 @@
+"""Sums of bytes by pairs of rows, in registers: what `direct_pairs` is made of."""
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from cnncli.core.elements import BYTE, INTEGERS, NONE
+from cnncli.core.loops.packing import beyond_byte, flagged, packed_bytes, pair_products
+from cnncli.core.loops.taps import ROW_CHUNK, ROWS
+from cnncli.core.simd import I32, I64, LANES, TARGET, VECTOR_BYTES, loaded, prefetch, splatted, stored
+
+VECTORS = ROW_CHUNK // LANES
+FINE_BITS = 15
+QUAD = 4  # vectors of sums that are one of bytes
+WIDE, HALF_WIDE = QUAD * LANES, QUAD * LANES // 2  # samples
+WHOLE = VECTORS // QUAD  # quads of a row; what is left of two rows is a quad, too
+ENTRY_BYTES = 16
+
+
+def _quads():
+    """The row and the number of each vector, of all quads."""
+    for row in range(ROWS):
+        for first in range(0, WHOLE * QUAD, QUAD):
+            yield [(row, first + v) for v in range(QUAD)]
+    if VECTORS % QUAD:
+        for row in range(0, ROWS, 2):
+            yield [(row + v // 2, WHOLE * QUAD + v % 2) for v in range(QUAD)]
+
+
+QUADS = list(_quads())
+QUAD_COUNT = len(QUADS)
+
+
+@intrinsic
+def load_interleaved(typing_context, above, below, samples, dst, least, most, ahead):
+    """Bytes of two rows as pairs of 16-bit integers to ``dst``, in whole vectors; the rest is not loaded.
+
+    The lesser of the two goes to ``least``, the greater to ``most``, as bytes. Memory ``ahead`` bytes further
+    is prefetched.
+    """
+
+    def codegen(context, builder, signature, args):
+        above, below, samples, dst, least, most, ahead = args
+        size = 4 * LANES
+        whole = builder.mul(builder.sdiv(samples, ir.Constant(I64, size)), ir.Constant(I64, size))
+
+        def interleave(start, end, count):
+            order = [lane + half * count for lane in range(count) for half in (0, 1)]
+            with cgutils.for_range_slice(builder, start, end, ir.Constant(I64, count), inc=True) as (i, _):
+                rows = [builder.add(each, i) for each in (above, below)]
+                pair = [loaded(builder, row, ir.VectorType(BYTE, count), 1) for row in rows]
+                mixed = builder.shuffle_vector(*pair, ir.Constant(ir.VectorType(I32, 2 * count), order))
+                wide = builder.zext(mixed, ir.VectorType(ir.IntType(16), 2 * count))
+                stored(builder, builder.add(dst, builder.mul(i, ir.Constant(I64, 4))), wide, 4)
+                for to, comparison in ((least, "<"), (most, ">")):
+                    one = builder.select(builder.icmp_unsigned(comparison, *pair), *pair)
+                    stored(builder, builder.add(to, i), one, 1)
+                if count == size:
+                    for row in rows:
+                        prefetch(builder, builder.add(row, ahead))
+
+        interleave(NONE, whole, size)
+        rest = builder.sub(samples, builder.srem(samples, ir.Constant(I64, LANES)))
+        interleave(whole, rest, LANES)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 7), codegen
+
+
+@intrinsic
+def range_of(typing_context, least, most, places, pairs, length):
+    """The least and the greatest byte, as least + 256 * greatest, of rows at a quarter of the places given.
+
+    Bytes up to a vector beyond ``length`` may count.
+    """
+
+    def codegen(context, builder, signature, args):
+        least, most, places, pairs, length = args
+        count = 4 * LANES
+        kind = ir.VectorType(BYTE, count)
+        found = [cgutils.alloca_once(builder, kind) for _ in range(2)]
+        for extreme, worst in zip(found, (255, 0), strict=True):
+            builder.store(ir.Constant(kind, [worst] * count), extreme)
+        one = ir.Constant(I64, 1)
+        with cgutils.for_range_slice(builder, NONE, pairs, one, inc=True) as (pair, _):
+            entry = builder.add(places, builder.mul(pair, ir.Constant(I64, 8)))
+            skipped = builder.ashr(loaded(builder, entry, I64, 8), ir.Constant(I64, 2))
+            with cgutils.for_range_slice(builder, NONE, length, ir.Constant(I64, count), inc=True) as (i, _):
+                at = builder.add(skipped, i)
+                for extreme, row, comparison in zip(found, (least, most), "<>", strict=True):
+                    values = loaded(builder, builder.add(row, at), kind, 1), builder.load(extreme)
+                    builder.store(
+                        builder.select(builder.icmp_unsigned(comparison, *values), *values), extreme
+                    )
+        low, high = (
+            builder.zext(
+                builder.call(
+                    _function(builder, f"vector.reduce.{name}.v{count}i8", BYTE, [kind]), [builder.load(each)]
+                ),
+                I64,
+            )
+            for name, each in zip(("umin", "umax"), found, strict=True)
+        )
+        return builder.add(low, builder.shl(high, ir.Constant(I64, 8)))
+
+    return types.intp(*[types.intp] * 5), codegen
+
+
+@intrinsic
+def pair_sums(
+    typing_context,
+    src,
+    ends,
+    offsets,
+    weights,
+    start,
+    shift,
+    doubt,
+    dst,
+    pitch,
+    fourth,
+    counted,
+    number,
+    found,
+    rows,
+    lanes,
+    clipped,
+):
+    """Sums over taps for `ROWS` rows of one chunk, plus ``start``, over 2^shift, stored as bytes.
+
+    A sum is open where less than ``doubt`` remains of the division. ``found`` receives two integers for each
+    quad that has open ones: a bit for each sample, and the quad's number, of those from ``number`` on. Adds
+    the others that are no bytes, in the first rows and lanes, to the integer at ``clipped``; ``counted`` has
+    a 1 for each of 64 samples that count. Returns where ``found`` ends.
+    """
+
+    def codegen(context, builder, signature, args):
+        (
+            src,
+            ends,
+            offsets,
+            weights,
+            start,
+            shift,
+            doubt,
+            dst,
+            pitch,
+            fourth,
+            counted,
+            number,
+            found,
+            *valid,
+            clipped,
+        ) = args
+        sums = _sums(builder, src, ends, offsets, weights, start)
+        shift, doubt = (splatted(builder, builder.trunc(each, I32)) for each in (shift, doubt))
+        mark = splatted(builder, builder.trunc(fourth, I32))
+        below = builder.sub(builder.shl(_every(1), shift), _every(1))
+        for quad, places in enumerate(QUADS):
+            own = [sums[row][v] for row, v in places]
+            low, clamped = packed_bytes(builder, [builder.ashr(each, shift) for each in own])
+            _store_quad(builder, builder.or_(low, mark), dst, pitch, places)
+            rest = (builder.and_(each, below) for each in own)
+            holds = [builder.icmp_signed("<", each, doubt) for each in rest]
+            open_ = builder.zext(flagged(builder, holds), I64)
+            stored(builder, found, open_, 8)
+            named = builder.add(number, ir.Constant(I64, quad))
+            stored(builder, builder.add(found, ir.Constant(I64, 8)), named, 8)
+            some = builder.zext(builder.icmp_signed("!=", open_, NONE), I64)  # no branch: it would be a guess
+            found = builder.add(found, builder.mul(some, ir.Constant(I64, ENTRY_BYTES)))
+            some, beyond = beyond_byte(builder, clamped)
+            with builder.if_then(some, likely=False):
+                far = builder.zext(beyond(), I64)
+                far = builder.and_(builder.and_(far, counted), builder.not_(open_))
+                far = builder.and_(far, _valid(builder, places, *valid))
+                count = builder.call(_function(builder, "ctpop.i64", I64, [I64]), [far])
+                stored(builder, clipped, builder.add(loaded(builder, clipped, I64, 8), count), 8)
+        return found
+
+    return types.intp(*[types.intp] * 16), codegen
+
+
+def _store_quad(builder, low, dst, pitch, places):
+    """Store the bytes of a quad, or each half of them in a row of its own."""
+    parts = [(0, WIDE)] if places[0][0] == places[-1][0] else [(0, HALF_WIDE), (HALF_WIDE, HALF_WIDE)]
+    for start, count in parts:
+        row, v = places[start // LANES]
+        order = ir.Constant(ir.VectorType(I32, count // 4), [*range(start // 4, (start + count) // 4)])
+        to = builder.add(
+            builder.add(dst, builder.mul(pitch, ir.Constant(I64, row))), ir.Constant(I64, v * LANES)
+        )
+        stored(builder, to, builder.shuffle_vector(low, low, order), 1)
+
+
+def _valid(builder, places, rows, lanes):
+    """A word with a bit for each sample of a quad: whether it lies in the first rows and lanes."""
+    word = NONE
+    for at, (row, v) in enumerate(places):
+        left = builder.sub(lanes, ir.Constant(I64, v * LANES))
+        for bound, comparison in ((0, ">"), (LANES, "<")):
+            limit = ir.Constant(I64, bound)
+            left = builder.select(builder.icmp_signed(comparison, left, limit), left, limit)
+        bits = builder.sub(builder.shl(ir.Constant(I64, 1), left), ir.Constant(I64, 1))
+        there = builder.icmp_signed(">", rows, ir.Constant(I64, row))
+        bits = builder.select(there, builder.shl(bits, ir.Constant(I64, at * LANES)), NONE)
+        word = builder.or_(word, bits)
+    return word
+
+
+def _function(builder, name, result, arguments):
+    """An intrinsic of LLVM."""
+    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, arguments), f"llvm.{name}")
+
+
+def _sums(builder, src, ends, offsets, weights, start):
+    """Emit the sums of `ROWS` rows, each a list of vectors."""
+    first_value = splatted(builder, builder.trunc(start, I32))
+    slots = [[cgutils.alloca_once(builder, INTEGERS) for _ in range(VECTORS)] for _ in range(ROWS)]
+    for row in slots:
+        for slot in row:
+            builder.store(first_value, slot)
+    first = NONE
+    for number, (low, high) in enumerate(TARGET.pair_stretches):
+        end = loaded(builder, builder.add(ends, ir.Constant(I64, 8 * number)), I64, 8)
+        members = range(2 * low, 2 * high + 2)
+        with cgutils.for_range_slice(builder, first, end, ir.Constant(I64, 1), inc=True) as (tap, _):
+            entry = builder.add(offsets, builder.mul(tap, ir.Constant(I64, 8)))
+            here = builder.add(src, loaded(builder, entry, I64, 8))
+            own = builder.add(weights, builder.mul(tap, ir.Constant(I64, 4 * ROWS)))
+            factors = [
+                splatted(builder, loaded(builder, builder.add(own, ir.Constant(I64, 4 * s)), I32, 4))
+                for s in members
+            ]
+            for v in range(VECTORS):
+                x = loaded(builder, builder.add(here, ir.Constant(I64, v * VECTOR_BYTES)), INTEGERS, 4)
+                for s, factor in zip(members, factors, strict=True):
+                    slot = slots[s][v]
+                    builder.store(builder.add(builder.load(slot), pair_products(builder, x, factor)), slot)
+        first = end
+    return [[builder.load(slot) for slot in row] for row in slots]
+
+
+def _every(number):
+    """An integer in all lanes."""
+    return ir.Constant(INTEGERS, [number] * LANES)
+
+
+@intrinsic
+def fine_sum(typing_context, src, places, coarse, fine, pairs, vectors):
+    """The sum of one output sample over pairs of rows, in units of its fine weights.
+
+    ``places`` is the address of the offset of each pair; the weights are so many vectors for each.
+    """
+
+    def codegen(context, builder, signature, args):
+        src, places, coarse, fine, pairs, vectors = args
+        totals = [cgutils.alloca_once(builder, INTEGERS) for _ in range(2)]
+        for total in totals:
+            builder.store(_every(0), total)
+        one = ir.Constant(I64, 1)
+        with cgutils.for_range_slice(builder, NONE, pairs, one, inc=True) as (pair, _):
+            entry = builder.add(places, builder.mul(pair, ir.Constant(I64, 8)))
+            here = builder.add(src, loaded(builder, entry, I64, 8))
+            skipped = builder.mul(pair, vectors)
+            with cgutils.for_range_slice(builder, NONE, vectors, one, inc=True) as (v, _):
+                x = loaded(builder, builder.add(here, _vectors(builder, v)), INTEGERS, 4)
+                number = _vectors(builder, builder.add(skipped, v))
+                for table, total in zip((coarse, fine), totals, strict=True):
+                    weights = loaded(builder, builder.add(table, number), INTEGERS, 4)
+                    product = pair_products(builder, x, weights)
+                    builder.store(builder.add(builder.load(total), product), total)
+        add = _function(builder, f"vector.reduce.add.v{LANES}i32", I32, [INTEGERS])
+        coarse, fine = (builder.sext(builder.call(add, [builder.load(total)]), I64) for total in totals)
+        return builder.add(builder.shl(coarse, ir.Constant(I64, FINE_BITS)), fine)
+
+    return types.intp(*[types.intp] * 6), codegen
+
+
+def _vectors(builder, count):
+    """Bytes of so many vectors."""
+    return builder.mul(count, ir.Constant(I64, VECTOR_BYTES))

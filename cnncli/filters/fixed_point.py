@@ -1,0 +1,117 @@
+"""Weights as 16-bit integers, for sums of bytes that are rounded to bytes.
+
+Sums of integers are exact; what is off are the weights. A sum that is further from a half than they, and the
+float32 arithmetic of ``core/loops/direct.py``, can be off, rounds to the same integer by either way.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cnncli.core.choices import OPEN_BY_WEIGHTS
+from cnncli.core.tiling import Surface
+from cnncli.filters.model import Weights
+from cnncli.records import record
+
+WHITE = 255
+MOST = 2**15 - 1  # of a weight
+FINE_BITS, SHARE_BITS = 15, 16  # of what weights lack, and of its sums: as in ``core/loops/direct_pairs.py``
+ROUNDINGS = 3  # units: of the start by a half, of what is added for a range of samples by one each
+MOST_SHIFT = 22  # a byte then still fits 31 bits
+ROUNDING = 2.0**-24  # of a float32 operation, of its result
+
+
+@record(eq=False)
+class FixedPoint:
+    """Weights, times the scale of the surface, in units of 2^-shift.
+
+    Attributes
+    ----------
+    shift : int
+        As above.
+    coarse, fine : ndarray of int16, shape (kh, kw)
+        The weights, and what they lack, in units of 2^-(shift + FINE_BITS).
+    start : int
+        The bias and a half, in units of 2^-shift.
+    error : int
+        The largest error of a sum besides what the weights lack, in the same units.
+    lean, spread : int
+        Half the sum of what the weights lack, and of its magnitudes, in units of 2^-(shift + SHARE_BITS).
+    fine_start, fine_doubt : int
+        The bias, a half and the largest error of a sum with fine weights, and twice that error, in their
+        units: the nearest integer is open where sum and start exceed an integer by less.
+    """
+
+    shift: int
+    coarse: NDArray[np.int16]
+    fine: NDArray[np.int16]
+    start: int
+    error: int
+    lean: int
+    spread: int
+    fine_start: int
+    fine_doubt: int
+
+    @property
+    def doubt(self) -> float:
+        """The share of sums that is open, at most."""
+        return 2 * (self.error + (WHITE * self.spread >> SHARE_BITS)) / 2.0**self.shift
+
+
+def fixed_point(weights: Weights, surface: Surface) -> FixedPoint | None:
+    """The weights of a direct convolution from bytes to bytes, or None where floats do it as well or better.
+
+    None also where a flat area of black or white would lie on a half: all its sums would be in doubt.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (kh, kw)
+        As applied to the image.
+    surface : Surface
+        Source and output.
+    """
+    scale, bias = float(np.float32(surface.scale)), float(np.float32(surface.bias))
+    exact = weights.astype(np.float32).astype(np.float64) * scale  # no bit is lost
+    reach = float(np.abs(exact).sum()) * WHITE + abs(bias) + 2
+    largest = float(np.abs(exact).max())
+    if not (0 < largest < MOST and reach < 2**30):
+        return None
+    shift = min(MOST_SHIFT, math.floor(math.log2(MOST / largest)), math.floor(math.log2(2**31 / reach)))
+    if shift < 1:
+        return None
+    unit, fine_unit = 2.0**shift, 2.0 ** (shift + FINE_BITS)
+    coarse = np.rint(exact * unit)
+    lacking = exact * unit - coarse
+    fine = np.rint(lacking * 2**FINE_BITS)
+    left = WHITE * float(np.abs(lacking * 2**FINE_BITS - fine).sum())
+    error = float_error(weights, scale, bias)
+    fine_error = math.ceil(left + error * fine_unit) + 1
+    found = FixedPoint(
+        shift,
+        coarse.astype(np.int16),
+        fine.astype(np.int16),
+        round((bias + 0.5) * unit),
+        math.ceil(error * unit) + ROUNDINGS,
+        round(float(lacking.sum()) / 2 * 2**SHARE_BITS),
+        math.ceil(float(np.abs(lacking).sum()) / 2 * 2**SHARE_BITS),
+        round((bias + 0.5) * fine_unit) + fine_error,
+        2 * fine_error,
+    )
+    flat = [float(exact.sum()) * level + bias for level in (0, WHITE)]
+    on_a_half = any(-1 < value < WHITE + 1 and abs(value % 1 - 0.5) * unit <= found.error for value in flat)
+    return None if found.doubt > OPEN_BY_WEIGHTS or on_a_half else found
+
+
+def float_error(weights: Weights, scale: float, bias: float) -> float:
+    """How far a sum of bytes in float32, tap by tap, scaled and biased, can be from the exact one, in levels.
+
+    Each tap rounds its product, unless that is fused with the addition, and the sum up to it, which lies
+    between those of the negative and of the positive weights so far. What is rounded last is a byte, or
+    clamped to one.
+    """
+    weights = weights.astype(np.float32).astype(np.float64).ravel()
+    ends = (np.cumsum(limit(weights, 0)) for limit in (np.minimum, np.maximum))
+    sums = np.maximum(*(np.abs(each) for each in ends))
+    total = WHITE * float(sums.sum() + np.abs(weights).sum()) * abs(scale)
+    return 1.001 * ROUNDING * (total + 4 * (WHITE + 1) + 2 * abs(bias))
