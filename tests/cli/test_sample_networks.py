@@ -1,8 +1,15 @@
 """Networks that ship: their sizes, and what they find in the scenes and clips that ship."""
 
+import json
+
+import numpy as np
 import pytest
 
+from cnncli.data.assemble import LoadOptions
+from cnncli.data.identity import digests_of
+from cnncli.data.load import load_dataset
 from cnncli.data.shipped import MODELS, sample_path
+from cnncli.training.checkpoint import load_checkpoint
 
 SCENES, MOTIONS = sample_path("scenes"), sample_path("motions")
 IMAGENET = "imagenet"  # the largest by far
@@ -24,6 +31,29 @@ def test_boxes_of_scenes(run):
     assert (found["images"], found["objects"], found["trained_on"]) == (20, 45, 0)
     assert found["boxes"]["ap50"] > 0.93
     assert found["boxes"]["ap"] > 0.78
+
+
+@pytest.mark.parametrize(("number", "digit"), [(1, "1"), (9, "9"), (11, "2"), (17, "2")])
+def test_one_box_of_the_only_digit(run, number, digit):
+    """In scenes that have one; its box is that of the annotations."""
+    said = json.loads((SCENES / "boxes.json").read_text())
+    (true,) = [each["bbox"] for each in said["annotations"] if each["image_id"] == number]
+    image = SCENES / f"images/{number:02}.jpg"
+    (found,) = run("predict", image, "-m", "digit-scenes:localize", "--json").results
+    (thing,) = found["objects"]
+    assert thing["label"] == digit
+    (x, y, w, h), (left, top, wide, high) = true, thing["box"]
+    across, down = min(x + w, left + wide) - max(x, left), min(y + h, top + high) - max(y, top)
+    common = max(0, across) * max(0, down)
+    assert common > 0.6 * (w * h + wide * high - common)
+
+
+@pytest.mark.parametrize("task", ["detect", "localize"])
+def test_scenes_are_those_that_were_learned(task):
+    """A pixel that is painted otherwise is another image to a checkpoint, which evaluates its test split."""
+    scenes = load_dataset("digit-scenes", LoadOptions(task=task))
+    seen = load_checkpoint(sample_path(MODELS[f"digit-scenes:{task}"])).seen
+    assert np.array_equal(np.unique(digests_of(scenes.test)), seen.test)
 
 
 def test_motions_of_digits(run):
