@@ -167,9 +167,9 @@ TURNED_APART = 4  # … of every fourth place: those between lie on the same lin
 #: pages, which the processor's own prefetching does not follow. 3x3 on bytes 7.9 to 6.5 ms (Zen 3, a thread).
 ROWS_AHEAD = 2
 
-# Sums of bytes in 16-bit integers (Zen 5, AVX2 alike): samples whose extremes are looked up together, of which
-# fewer take longer to look up and more leave more sums open; the share of sums that weights may leave open,
-# and that a thread may find open in a picture: one by one they take some forty times as long as together.
+# Sums of bytes in 16-bit integers (Zen 5, AVX2 alike): samples whose extremes are looked up together, of
+# which fewer take longer to look up and more leave more sums open; the share of sums that weights may leave
+# open, and that a thread may find open in a picture: one by one they take some forty times as long.
 EXTREMES_SAMPLES = 96
 OPEN_BY_WEIGHTS, OPEN_SHARE = 1 / 80, 1 / 32
 
@@ -231,6 +231,9 @@ WINOGRAD_SUM_TILES = 64  # over which a register tile of the weights' gradient s
 #: Multiply-adds of a network from which threads share the work on one image, about 0.1 ms: two convolutions
 #: on one digit 0.093 to 0.083 ms (Zen 5).
 MIN_SHARED_WORK = 10_000_000
+#: Bytes that are only moved or compared, for each thread: starting one takes 50 us, in which 5 MB are copied
+#: within the last-level cache. 11 megapixels of bytes are inverted in 0.26 ms by one, 0.30 by two (Zen 5).
+MOVED_BYTES = 12 << 20
 MIN_PART_WORK = 300_000  # multiply-adds of a thread's part of a layer that outweigh a join, of 1 to 2 us
 VALUE_WORK = 10  # multiply-adds that take as long as reading and writing a value
 MIN_LINES = 4  # lines of an image for each thread, below which they share its channels

@@ -403,17 +403,57 @@ PAIR_INTEGERS = np.dtype(
     align=True,
 )
 
-# Rows of integers whose samples are dense: levels that are counted, or replaced by the entries of a table.
+# Rows whose samples are dense: levels that are counted or compared, and integers that a table replaces.
 LEVELS = np.dtype(
     [
         ("src", "i8"),
-        ("src_type", "i8"),  # a value of ELEMENT_TYPES, not of floats
+        ("src_type", "i8"),  # a value of ELEMENT_TYPES
         ("src_pitch", "i8"),
         ("samples", "i8"),  # of a row
         ("out", "i8"),
         ("out_type", "i8"),  # a value of ELEMENT_TYPES
         ("out_pitch", "i8"),
         ("table", "i8"),  # address of entries of the output's type, one for each level
+        ("low", "f8"),  # of floats: the first bin begins here, …
+        ("gain", "f8"),  # … there are so many to a unit …
+        ("entries", "i8"),  # … and so many altogether
+    ],
+    align=True,
+)
+
+# Values along a curve, in float64. What is no number stays so, but that a step makes it the least.
+CURVES = {
+    "line": 0,  # (x - low) * gain + offset, but not below `least` nor above `most`
+    "step": 1,  # `most` above `low`, else `least`
+    "power": 2,  # `most` times the share of it, to a power; 0 below 0
+    "table": 3,  # the entry at (x - low) * gain, rounded down, or the nearest that there is
+}
+CURVE = np.dtype(
+    [
+        *TILES,
+        ("form", "i8"),  # a value of CURVES
+        ("low", "f8"),
+        ("gain", "f8"),
+        ("offset", "f8"),
+        ("least", "f8"),
+        ("most", "f8"),
+        ("exponent", "f8"),
+        ("table", "i8"),  # address of float32
+        ("entries", "i8"),
+    ],
+    align=True,
+)
+
+# Pixels times a factor, compared with levels of their own less an offset: white where they are above.
+ABOVE = np.dtype(
+    [
+        *TILES,
+        ("levels", "i8"),  # address of rows as long as the output's
+        ("levels_type", "i8"),  # a value of ELEMENT_TYPES
+        ("levels_pitch", "i8"),
+        ("factor", "f4"),
+        ("offset", "f4"),
+        ("white", "f4"),
     ],
     align=True,
 )

@@ -41,6 +41,7 @@ from cnncli.errors import CnncliError
 
 # Loop name: the module that defines it as a function `loop`, in alphabetical order.
 LOOPS = {
+    "above": "cnncli.core.loops.above",
     "affine": "cnncli.core.loops.affine",
     "arithmetic": "cnncli.core.loops.arithmetic",
     "augment": "cnncli.core.loops.augment",
@@ -58,6 +59,7 @@ LOOPS = {
     "conv_pairs": "cnncli.core.loops.conv_pairs",
     "conv_scatter": "cnncli.core.loops.conv_scatter",
     "conv_winograd": "cnncli.core.loops.conv_winograd",
+    "curve": "cnncli.core.loops.curve",
     "dense_backward": "cnncli.core.loops.dense_backward",
     "depthwise": "cnncli.core.loops.depthwise",
     "depthwise_backward": "cnncli.core.loops.depthwise_backward",
@@ -73,6 +75,7 @@ LOOPS = {
     "frame": "cnncli.core.loops.frame",
     "hysteresis": "cnncli.core.loops.hysteresis",
     "level_counts": "cnncli.core.loops.level_counts",
+    "level_ends": "cnncli.core.loops.level_ends",
     "level_table": "cnncli.core.loops.level_table",
     "limit_norms": "cnncli.core.loops.limit_norms",
     "losses": "cnncli.core.loops.losses",

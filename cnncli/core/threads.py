@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from cnncli.core.choices import MIN_RANGES, RANGE_DIVISOR
+from cnncli.core.choices import MIN_RANGES, MOVED_BYTES, RANGE_DIVISOR
 from cnncli.errors import CnncliError
 
 
@@ -46,6 +46,11 @@ def thread_count(requested: int | None) -> int:
             f"Leave --threads out to use all {available_cores()} cores.",
         )
     return requested
+
+
+def movers(moved_bytes: int, threads: int) -> int:
+    """How many of some threads are worth starting for bytes that are only moved or compared."""
+    return max(1, min(threads, moved_bytes // MOVED_BYTES))
 
 
 def spread(work: Callable[[int, int, int], None], count: int, threads: int) -> None:

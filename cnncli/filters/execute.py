@@ -98,7 +98,7 @@ def integer_weights(weights: Weights, surface: Surface) -> tuple[NDArray[np.intp
 
     None if a sum with the bias could exceed 16 bits, or if not all samples are bytes.
     """
-    if not _reads_bytes(surface):
+    if not reads_bytes(surface):
         return None
     if not _are_integers(weights * 2.0 ** (MAX_HALVINGS - 1)):
         return None
@@ -112,7 +112,7 @@ def _are_integers(numbers: Weights) -> bool:
     return bool((numbers == np.rint(numbers)).all())
 
 
-def _reads_bytes(surface: Surface) -> bool:
+def reads_bytes(surface: Surface) -> bool:
     """Whether all samples of a window are bytes, including those beyond the border."""
     whole_fill = float(surface.fill).is_integer() and 0 <= surface.fill <= 255
     return surface.src.dtype == np.uint8 and surface.luma is None and whole_fill
@@ -146,7 +146,7 @@ def _stays_bytes(surface: Surface) -> bool:
     """Whether all samples, of windows and of the output, are bytes, for sums that are scaled and rounded."""
     same = is_rgbx(surface.src) == is_rgbx(surface.out)
     plain = surface.stride == (1, 1) and not surface.absolute
-    return _reads_bytes(surface) and surface.out.dtype == np.uint8 and plain and same
+    return reads_bytes(surface) and surface.out.dtype == np.uint8 and plain and same
 
 
 def _run_direct_pairs(fixed: FixedPoint, weights: Weights, surface: Surface, *, threads: int) -> int | None:
@@ -307,7 +307,7 @@ def _run_box(name: str, shape: tuple[int, ...], weight: float, surface: Surface,
 
 def box_loop(shape: tuple[int, ...], surface: Surface) -> str:
     """The native function for a box: in integers if its sums of bytes are exact."""
-    if not _reads_bytes(surface):
+    if not reads_bytes(surface):
         return "box"
     largest = 255 * shape[0] * shape[1]
     return "box_bytes" if largest < 2**16 else "box_bytes_wide" if largest < 2**31 else "box"

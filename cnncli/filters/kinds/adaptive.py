@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from cnncli.core.tiling import Surface
-from cnncli.filters.execute import store_responses
-from cnncli.filters.kinds.linear import Linear, beside_unfiltered
+from cnncli.core import jobs, native
+from cnncli.core.heap import aligned_empty
+from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
+from cnncli.filters.execute import clipped_in, reads_bytes, unmapped
+from cnncli.filters.kinds.linear import Linear, run_linear
 from cnncli.filters.model import TYPICAL, Floats, Geometry, Patch, PlacedKernels, Plan, Weights
 from cnncli.records import record, replace
 
@@ -41,14 +43,17 @@ class Adaptive(Linear):
     def run(
         self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
     ) -> tuple[Plan, int]:
-        """Compare each pixel with the mean around it."""
-        mean, here = beside_unfiltered(placed, plan, surface, dilation=dilation, threads=threads)
-        return plan, store_responses(self.compared(here, mean, surface.full_scale), surface)
-
-    def compared(self, here: NDArray[Any], mean: NDArray[Any], white: float) -> Floats:
-        """White or black."""
-        above = here > mean - np.float32(self.offset * white)
-        return np.where(above, np.float32(white), np.float32(0))
+        """Compare each pixel, times the cells of the window, with the sum: of integers, both are exact."""
+        (weights,), (x, y) = placed.kernels, placed.anchor
+        cell = float(weights[0, 0])
+        in_cells = plan if plan.rows is None else replace(plan, rows=plan.rows / cell)
+        sums = replace(
+            unmapped(surface), out=aligned_empty(surface.out.shape, _type_of_sums(weights, surface))
+        )
+        run_linear(weights / cell, in_cells, sums, dilation=dilation, threads=threads)
+        offset = self.offset * surface.full_scale / cell
+        middle = _under(surface, (x * dilation, y * dilation))
+        return plan, _run_above(middle, sums.out, 1 / cell, offset, threads=threads)
 
     def with_opacity(self, frame: "CoveredFrame") -> tuple[Floats, Floats]:
         """Transparent pixels take the colours around them; opacity stays."""
@@ -71,3 +76,43 @@ class Adaptive(Linear):
             f"as the mean of {len(values)} pixels is {show(mean)}, less the offset: {show(level)}",
             f"as {show(here)} is {'above' if result else 'not above'} {show(level)}: {show(result)}",
         ], result
+
+
+def _type_of_sums(weights: Weights, surface: Surface) -> DTypeLike:
+    """Of bytes 16 bits, if all sums fit: half as much to write and to read."""
+    return np.uint16 if reads_bytes(surface) and 255 * weights.size < 1 << 16 else np.float32
+
+
+def _under(surface: Surface, at: tuple[int, int]) -> Surface:
+    """The surface of the pixels that lie under a cell of the window, in padded columns and rows."""
+    height, width, _ = surface.out.shape
+    maps = [
+        places[first : first + (count - 1) * step + 1 : step]
+        for places, first, count, step in zip(
+            (surface.xmap, surface.ymap), at, (width, height), surface.stride, strict=True
+        )
+    ]
+    return replace(
+        surface, xmap=np.ascontiguousarray(maps[0]), ymap=np.ascontiguousarray(maps[1]), stride=(1, 1)
+    )
+
+
+def _run_above(surface: Surface, levels: NDArray[Any], factor: float, offset: float, *, threads: int) -> int:
+    """White where pixels times a factor are above levels less an offset, else black.
+
+    Returns
+    -------
+    int
+        Values that the output's type clipped.
+    """
+    job = lay_out(jobs.ABOVE, surface, extent=(1, 1))
+    job.point("levels", levels)
+    job.record["levels_type"], job.record["levels_pitch"] = (
+        jobs.ELEMENT_TYPES[levels.dtype],
+        levels.strides[0],
+    )
+    job.record["factor"], job.record["offset"], job.record["white"] = factor, offset, surface.full_scale
+    job.record["tile_height"] = 1
+    count = int(job.record["tiles_x"][0]) * len(surface.out)
+    size = HEADER_BYTES + 8 * job.pitch
+    return clipped_in(native.run("above", job.record, count, threads=threads, scratch_bytes=size))

@@ -1,58 +1,26 @@
 """Levels: each pixel's value is mapped by itself, by a curve that may depend on all values of the picture."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.core import jobs, native
-from cnncli.core.choices import MAPPED_SAMPLES
 from cnncli.core.luma import LUMA
 from cnncli.core.tiling import Surface
 from cnncli.filters.entry import Entry, Example, Parameter, spec_of
 from cnncli.filters.execute import run_direct, store_responses, unmapped
+from cnncli.filters.histogram import Values, counts_of, values_of
+from cnncli.filters.level_curves import Curve, along, map_levels, run_curve
 from cnncli.filters.luma_change import change_by_luma, keeps_type, luma_of
 from cnncli.filters.mapping import FULL_SCALE, to_pixels
 from cnncli.filters.mapping import Mapping as Mapped
 from cnncli.filters.model import TYPICAL, Filter, Floats, Geometry, Patch, PlacedKernels, Plan, Weights
 from cnncli.filters.rgbx import as_rgb
-from cnncli.records import record
+from cnncli.records import record, replace
 
 if TYPE_CHECKING:
     from cnncli.filters.opacity import CoveredFrame
-
-Numbers = NDArray[np.float64]
-Curve = Callable[[Numbers], Numbers]
-_BINS = 1 << 16  # of a histogram of floats
-
-
-@record(eq=False)
-class Values:
-    """The values of a picture and how often each occurs; white is ``white``.
-
-    Attributes
-    ----------
-    levels, counts : ndarray, shape (N,)
-        In rising order: each integer, or the middles of bins of floats.
-    ends : (low, high)
-        The smallest and the largest.
-    edges : ndarray, shape (N + 1,), or None
-        Of bins.
-    """
-
-    levels: Numbers
-    counts: Numbers
-    ends: tuple[float, float]
-    white: float
-    edges: Numbers | None = None
-
-    def place(self, values: Numbers) -> NDArray[np.intp]:
-        """Where values are counted; beyond the ends at the nearest."""
-        if self.edges is None:
-            return np.clip(values, 0, self.levels.size - 1).astype(np.intp)
-        return np.clip(np.searchsorted(self.edges, values, side="right") - 1, 0, self.levels.size - 1)
 
 
 @record(kw_only=True, eq=False)
@@ -90,7 +58,9 @@ class Levels(Filter):
 
     def loops(self, plan: Plan) -> tuple[str, ...]:
         """Those of integers: levels are counted, and looked up."""
-        return ("level_counts", "level_table") if self.by_all and not self.by_ends else ("level_table",)
+        if not self.by_all:
+            return ("level_table",)
+        return ("level_ends" if self.by_ends else "level_counts", "level_table")
 
     def run(
         self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
@@ -103,43 +73,21 @@ class Levels(Filter):
         after = frame.unchanged_cover(self)
         values = frame.run.unfiltered(self, frame.color, last=frame.last)
         seen = frame.color[frame.cover[..., 0] > 0] if self.by_all else frame.color[:0, 0]
-        return self.respond(values, seen, frame.run.white), after
+        return self.respond(values, seen, frame.run.white, threads=frame.run.threads), after
 
-    def respond(self, values: Floats, seen: Floats, white: float) -> Floats:
+    def respond(self, values: Floats, seen: Floats, white: float, *, threads: int) -> Floats:
         """Map values (H, W, C) by the curve of the colours that are seen, (N, C)."""
-        curve = self.curve(values_of(seen, white, counted=not self.by_ends))
-        responses = np.empty(values.shape, np.float32)
-        rows = max(1, MAPPED_SAMPLES // max(1, values[:1].size))
-        for start in range(0, len(values), rows):
-            block = slice(start, start + rows)
-            responses[block] = curve(values[block].astype(np.float64))
-        return responses
+        return along(self.curve(self.found(seen, white, threads=threads)), values, threads=threads)
+
+    def found(self, seen: NDArray[Any], white: float, *, threads: int) -> Values:
+        """Of the pixels that are seen what the curve depends on."""
+        return values_of(seen, white, threads=threads, counted=self.by_all and not self.by_ends)
 
     def spell_out(self, patch: Patch, white: float = 1.0) -> tuple[list[str], float]:
         """The pixel, by the curve of the patch."""
-        found = values_of(np.array(patch, np.float64).reshape(-1, 1), white)
+        found = self.found(np.array(patch, np.float32).reshape(-1, 1), white, threads=1)
         here = float(patch[len(patch) // 2][len(patch[0]) // 2])
         return [self.told(found, here)], float(self.curve(found)(np.array([here]))[0])
-
-
-def values_of(pixels: NDArray[Any], white: float, *, threads: int = 1, counted: bool = True) -> Values:
-    """The finite values of pixels of any shape and type; without ``counted`` their ends alone."""
-    if not counted and pixels.size:
-        outer = float(pixels.min()), float(pixels.max())
-        if math.isfinite(outer[0]) and math.isfinite(outer[1]):
-            return Values(np.zeros(1), np.zeros(1), outer, white)
-    if pixels.dtype.kind == "u":
-        counts = counts_of(pixels, threads=threads)[: int(white) + 1].astype(np.float64)
-        levels = np.arange(counts.size, dtype=np.float64)
-        seen = np.flatnonzero(counts)
-        ends = (float(seen[0]), float(seen[-1])) if seen.size else (0.0, 0.0)
-        return Values(levels, counts, ends, white)
-    flat = pixels[np.isfinite(pixels)]
-    if not flat.size:
-        return Values(np.zeros(1), np.zeros(1), (0.0, 0.0), white)
-    ends = float(flat.min()), float(flat.max())
-    counts, edges = np.histogram(flat, _BINS, range=ends)
-    return Values((edges[:-1] + edges[1:]) / 2, counts.astype(np.float64), ends, white, edges)
 
 
 def run_levels(filter: Levels, surface: Surface, *, threads: int) -> int:
@@ -150,19 +98,34 @@ def run_levels(filter: Levels, surface: Surface, *, threads: int) -> int:
     int
         Values that the output's type clipped.
     """
-    apart = surface.channels == 1 or not filter.weighs_colors
-    if surface.luma is not None or surface.src.dtype == np.float32 or not apart:
-        plain = unmapped(surface)
-        run_direct(np.ones((1, 1)), plain, dilation=1, threads=threads)
-        values = np.asarray(plain.out, np.float32)
-        seen = values.reshape(-1, values.shape[2]) if filter.by_all else values[:0, 0]
-        return store_responses(filter.respond(values, seen, surface.full_scale), surface)
-    src = as_rgb(surface.src, threads=threads)
+    if surface.channels > 1 and filter.weighs_colors:
+        values = _unmapped_pixels(surface, threads)
+        seen = values.reshape(-1, values.shape[2])
+        return store_responses(filter.respond(values, seen, surface.full_scale, threads=threads), surface)
+    if surface.luma is not None and filter.by_all:
+        values = _unmapped_pixels(surface, threads)
+        across, down = np.arange(values.shape[1]), np.arange(values.shape[0])
+        surface = replace(surface, src=values, luma=None, stride=(1, 1), xmap=across, ymap=down)
+    src = surface.src if surface.luma is not None else as_rgb(surface.src, threads=threads)
     pixels = src[every(surface.ymap, surface.stride[1])][:, every(surface.xmap, surface.stride[0])]
-    seen = pixels if filter.by_all else src[:0, 0]
-    found = values_of(seen, surface.full_scale, threads=threads, counted=not filter.by_ends)
+    counted = pixels if filter.by_all else src[:0, 0]
+    curve = filter.curve(filter.found(counted, surface.full_scale, threads=threads))
+    if surface.luma is not None or src.dtype == np.float32:
+        return run_curve(curve, surface, threads=threads)
+    return _run_table(curve, pixels, surface, threads)
+
+
+def _unmapped_pixels(surface: Surface, threads: int) -> Floats:
+    """The pixels of a surface, or their luma, as floats."""
+    plain = unmapped(surface)
+    run_direct(np.ones((1, 1)), plain, dilation=1, threads=threads)
+    return np.asarray(plain.out, np.float32)
+
+
+def _run_table(curve: Curve, pixels: NDArray[Any], surface: Surface, threads: int) -> int:
+    """Map integers (H, W, C); how many the output's type clipped."""
     levels = np.arange(int(surface.full_scale) + 1, dtype=np.float64)
-    responses = filter.curve(found)(levels).astype(np.float32)
+    responses = curve(levels).astype(np.float32)
     mapping = Mapped(absolute=surface.absolute, scale=surface.scale, bias=surface.bias)
     table, clips = to_pixels(responses.copy(), mapping, surface.out.dtype)
     map_levels(pixels, table, surface.out, threads=threads)
@@ -170,50 +133,6 @@ def run_levels(filter: Levels, surface: Surface, *, threads: int) -> int:
         return 0
     beyond = _beyond(responses, mapping, surface.out.dtype)
     return int(counts_of(pixels, threads=threads)[beyond].sum()) if beyond.any() else 0
-
-
-def counts_of(pixels: NDArray[Any], *, threads: int) -> NDArray[np.int64]:
-    """How often each level of 8 or 16 bits occurs in pixels of any shape: (256,) or (65536,)."""
-    levels = 1 << 8 * pixels.itemsize
-    if not pixels.size:
-        return np.zeros(levels, np.int64)
-    rows = _dense(pixels)
-    job = np.zeros(1, jobs.LEVELS)
-    job["src"], job["src_pitch"], job["samples"] = rows.ctypes.data, rows.strides[0], rows[:1].size
-    job["src_type"] = jobs.ELEMENT_TYPES[rows.dtype]
-    tables = 8 if levels == 256 else 1
-    scratches = native.run("level_counts", job, len(rows), threads=threads, scratch_bytes=8 * levels * tables)
-    counts = np.zeros(levels, np.int64)
-    for each in scratches:
-        counts += each.view(np.int64).reshape(tables, levels).sum(axis=0)
-    return counts
-
-
-def map_levels(pixels: NDArray[Any], table: NDArray[Any], out: NDArray[Any], *, threads: int) -> None:
-    """Write the table's entries of integers (H, W, C) to an array of its type."""
-    rows = _dense(pixels)
-    written = out if _is_dense(out) else np.empty(out.shape, out.dtype)
-    table = np.ascontiguousarray(table)
-    job = np.zeros(1, jobs.LEVELS)
-    for name, array in (("src", rows), ("out", written)):
-        job[name], job[f"{name}_pitch"] = array.ctypes.data, array.strides[0]
-        job[f"{name}_type"] = jobs.ELEMENT_TYPES[array.dtype]
-    job["samples"], job["table"] = rows[:1].size, table.ctypes.data
-    native.run("level_table", job, len(rows), threads=threads)
-    if written is not out:
-        out[...] = written
-
-
-def _dense(pixels: NDArray[Any]) -> NDArray[Any]:
-    """Pixels whose rows are dense, copied if they are not; rows of a single axis are one."""
-    if pixels.ndim < 3:
-        pixels = pixels.reshape(1, -1, 1)
-    return pixels if _is_dense(pixels) else np.ascontiguousarray(pixels)
-
-
-def _is_dense(pixels: NDArray[Any]) -> bool:
-    """Whether the samples of each row follow one another."""
-    return pixels.strides[1:] == (pixels.shape[2] * pixels.itemsize, pixels.itemsize)
 
 
 def _beyond(responses: Floats, mapping: Mapped, out: np.dtype[Any]) -> NDArray[np.bool_]:
@@ -236,7 +155,7 @@ class Invert(Levels):
 
     def curve(self, values: Values) -> Curve:
         """White minus the value."""
-        return lambda levels: values.white - levels
+        return Curve(gain=-1.0, offset=values.white)
 
     def told(self, values: Values, here: float) -> str:
         """The difference."""
@@ -255,7 +174,7 @@ class Gamma(Levels):
 
     def curve(self, values: Values) -> Curve:
         """Values below 0 stay 0."""
-        return lambda levels: values.white * np.maximum(levels / values.white, 0) ** (1 / self.gamma)
+        return Curve(form="power", most=values.white, exponent=1 / self.gamma)
 
     def told(self, values: Values, here: float) -> str:
         """The power."""
@@ -278,7 +197,7 @@ class Gray(Levels):
 
     def curve(self, values: Values) -> Curve:
         """Luma is made before."""
-        return lambda levels: levels
+        return Curve()
 
     def told(self, values: Values, here: float) -> str:
         """The pixel."""
@@ -322,8 +241,8 @@ class Normalize(Levels):
         """A straight line; a flat picture stays as it is."""
         low, high = self.ends(values)
         if high <= low:
-            return lambda levels: levels
-        return lambda levels: np.clip((levels - low) * (values.white / (high - low)), 0, values.white)
+            return Curve()
+        return Curve(low=low, gain=values.white / (high - low), least=0.0, most=values.white)
 
     def told(self, values: Values, here: float) -> str:
         """The ends and the result."""
@@ -348,9 +267,10 @@ class Equalize(Levels):
         first = int(np.argmax(counts > 0))
         rest = counts.sum() - counts[first]
         if rest <= 0:
-            return lambda levels: levels
+            return Curve()
         shares = np.maximum(np.cumsum(counts) - counts[first], 0) / rest
-        return lambda levels: np.where(np.isnan(levels), levels, values.white * shares[values.place(levels)])
+        low, gain = (0.0, 1.0) if values.bins_per_unit is None else (values.ends[0], values.bins_per_unit)
+        return Curve(form="table", low=low, gain=gain, table=values.white * shares)
 
     def run(
         self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
@@ -368,16 +288,16 @@ class Equalize(Levels):
         map_levels(luma[..., None], table, after[..., None], threads=threads)
         return after
 
-    def respond(self, values: Floats, seen: Floats, white: float) -> Floats:
+    def respond(self, values: Floats, seen: Floats, white: float, *, threads: int) -> Floats:
         """Map luma, and add its change to all colours."""
         if values.shape[2] != 3:
-            return super().respond(values, seen, white)
+            return super().respond(values, seen, white, threads=threads)
         if white in FULL_SCALE.values() and white > 1:
             return self._respond_whole(values, seen, white)
-        luma = np.asarray(values @ np.array(LUMA, np.float32), np.float32)
+        luma = np.asarray(values @ np.array(LUMA, np.float32), np.float32)[..., None]
         counted = np.asarray(seen @ np.array(LUMA, np.float32), np.float32)
-        mapped = self.curve(values_of(counted, white))(luma.astype(np.float64))
-        return np.asarray(values + (mapped - luma)[..., None], np.float32)
+        curve = self.curve(values_of(counted, white, threads=threads))
+        return np.asarray(values + (along(curve, luma, threads=threads) - luma), np.float32)
 
     def _respond_whole(self, values: Floats, seen: Floats, white: float) -> Floats:
         """As colours of integers of this white are mapped: by whole levels of luma."""

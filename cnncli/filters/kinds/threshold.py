@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from cnncli.filters.entry import MAX_WINDOW, Entry, Example, Parameter, freeze, spec_of
+from cnncli.filters.histogram import Numbers, Values
 from cnncli.filters.kinds.adaptive import Adaptive
-from cnncli.filters.kinds.levels import Curve, Levels, Numbers, Values
+from cnncli.filters.kinds.levels import Levels
+from cnncli.filters.level_curves import Curve
 from cnncli.filters.model import Filter
 from cnncli.records import record
 
@@ -30,8 +32,7 @@ class Threshold(Levels):
     def curve(self, values: Values) -> Curve:
         """A step; what is no number is black."""
         # In float32, as pixels are.
-        level = np.float32(self.level_of(values))
-        return lambda levels: np.where(levels > level, values.white, 0.0)
+        return Curve(form="step", low=float(np.float32(self.level_of(values))), least=0.0, most=values.white)
 
     def told(self, values: Values, here: float) -> str:
         """The comparison."""
@@ -72,7 +73,7 @@ class Otsu(Threshold):
 def _binned(values: Values) -> tuple[Numbers, Numbers]:
     """A histogram: whole levels as they are, floats in 256 bins."""
     low, high = values.ends
-    if values.edges is None:
+    if values.bins_per_unit is None:
         present = values.counts > 0
         return values.levels[present], values.counts[present]
     edges = np.linspace(low, high, _OTSU_BINS + 1)

@@ -8,7 +8,9 @@ from surfaces import DTYPES, random_image, surface_over
 from cnncli.errors import CnncliError
 from cnncli.filters.apply import Depth, apply_filters
 from cnncli.filters.bands import BandedFilters
-from cnncli.filters.kinds.levels import counts_of, map_levels
+from cnncli.filters.borders import Border
+from cnncli.filters.histogram import counts_of
+from cnncli.filters.level_curves import map_levels
 from cnncli.filters.options import Options
 from cnncli.filters.spec import parse_spec
 
@@ -285,3 +287,33 @@ def test_samples_that_are_cut_off_are_counted():
     responses = 2.0 * (255 - pixels[..., 0].astype(float)) - 100
     assert clipped == np.count_nonzero((responses < -0.5) | (responses > 255.5))
     np.testing.assert_array_equal(surface.out[..., 0], np.clip(responses, 0, 255))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("size", [3, 15, 17])
+def test_integers_are_compared_with_their_mean_exactly(rng, dtype, size):
+    """In windows of few levels, as in flat areas, many pixels are their mean."""
+    image = (rng.integers(0, 2, (40, 67, 1)) + rng.integers(0, int(WHITE[dtype]), (40, 1, 1))).astype(dtype)
+    image[:, 30:60] = int(0.7 * WHITE[dtype])
+    sums = ndimage.convolve(image[..., 0].astype(np.int64), np.ones((size, size), int), mode="mirror")
+    want = np.where(image[..., 0].astype(np.int64) * size**2 > sums, WHITE[dtype], 0)
+    np.testing.assert_array_equal(applied(image, f"threshold:adaptive:{size}")[..., 0], want)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_adaptive_with_strides_and_borders(rng, dtype):
+    image, white = photo(rng, dtype, (50, 67, 3)), WHITE[dtype]
+    gray = image @ LUMA
+    for border, mode, extra in (("replicate", "nearest", {}), ("wrap", "wrap", {"anchor": (0, 3)})):
+        origin = (-1, 2) if extra else (0, 0)  # rows -1 to 3 and columns -4 to 0 around the pixel
+        mean = ndimage.uniform_filter(gray, 5, mode=mode, origin=origin)
+        options = {"border": Border(border), "stride": (2, 3), **extra}
+        found = applied(image, "threshold:adaptive:5:0.02", **options)[..., 0]
+        here, level = gray[::3, ::2], (mean - 0.02 * white)[::3, ::2]
+        sure = np.abs(here - level) > 1e-4 * white
+        assert sure.mean() > 0.98
+        np.testing.assert_array_equal(found[sure], np.where(here > level, white, 0)[sure])
+
+
+def test_otsu_of_a_flat_picture_of_floats():
+    assert not applied(np.full((5, 6, 1), 0.4, np.float32), "threshold:otsu").any()
