@@ -80,6 +80,11 @@ def run(settings: Settings) -> int:
         values.choice("--split", split, SPLITS)
     set_max_pixels(values.within("--max-pixels", settings.max_pixels, 1))
     trained = load_trained(settings, quiet=quiet)
+    if settings.output is not None and not files_of(trained.task):
+        raise UsageError(
+            "-o is given, but nothing is drawn of boxes and masks; expected a network for classes",
+            "Leave -o out: --json has all figures.",
+        )
     try:
         cores = thread_count(settings.threads)
         found = _loaded(settings, trained, threads=cores)

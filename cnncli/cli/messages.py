@@ -27,14 +27,16 @@ def report(*lines: str, exactly: bool = False) -> None:
     *lines : str
         What is said. On a terminal, lines that are too long for it break between words.
     exactly : bool
-        For other programs: lines of any length stay whole, and so do words.
+        For other programs: lines of any length stay whole, and so do words and tabs.
     """
     from cnncli.files.faults import shown
     from cnncli.text import with_short_words
 
     try:
-        texts = [shown(line) for line in lines]
-        if not exactly:
+        if exactly:
+            texts = ["\t".join(map(shown, line.split("\t"))) for line in lines]
+        else:
+            texts = [shown(line) for line in lines]
             columns = columns_of(sys.stderr)
             whole = [with_short_words(text) for text in texts]
             texts = [part for text in whole for part in wrapped([text], columns, _hang(text))]

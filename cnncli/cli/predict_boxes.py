@@ -147,6 +147,7 @@ class BoxFiles:
                     "image_id": name if number is None or counts[number] > 1 else number,
                     "file_name": name,
                     "category_id": self._numbers[self._classes.index(each.label)],
+                    "category_name": each.label,
                     "bbox": [round(edge, 2) for edge in each.box],
                     "score": round(each.score, 6),
                 }

@@ -185,12 +185,16 @@ class Places:
     image_at, class_at : mapping
         Position of each image and class by what rows call it; `SEVERAL` of an image that others are
         called by, too.
+    classes : mapping of str to int
+        Position of each class by its name, which counts where a row has a ``category_name``: ids of one
+        program need not be those of another.
     """
 
     path: Path
     images: Sequence[tuple[str, int, int]]
     image_at: Mapping[Hashable, int]
     class_at: Mapping[Hashable, int]
+    classes: Mapping[Hashable, int] = field(default_factory=dict)
 
     def of(self, row: Any) -> tuple[int, int, int, int]:
         """The image of a row, its height and width, and the class.
@@ -205,7 +209,10 @@ class Places:
         named = row.get("file_name")  # which our own results have: a number may be that of a file's name
         known = isinstance(named, str) and named in self.image_at
         image = _position(row, "file_name" if known else "image_id", self.image_at)
-        label = _position(row, "category_id", self.class_at)
+        if self.classes and row.get("category_name") is not None:
+            label = _position(row, "category_name", self.classes)
+        else:
+            label = _position(row, "category_id", self.class_at)
         _, height, width = self.images[image]
         return image, height, width, label
 

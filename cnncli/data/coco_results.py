@@ -1,5 +1,6 @@
 """Results of detectors in COCO's JSON, of any program: boxes or masks with classes and scores."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,8 @@ def parse_results(
 ) -> Detections:
     """Take the results of a detector apart.
 
-    COCO has a list of objects with image_id, category_id, score and bbox, segmentation or both.
+    COCO has a list of objects with image_id, category_id, score and bbox, segmentation or both. A file_name
+    and a category_name, which some programs write besides, count instead of the ids.
 
     Parameters
     ----------
@@ -74,7 +76,8 @@ def parse_results(
             'Write [{"image_id": 1, "category_id": 2, "bbox": [x, y, width, height], "score": 0.9}, …].',
         )
     images = [(name, int(h), int(w)) for name, (h, w) in zip(annotated.names, annotated.sizes, strict=True)]
-    places = Places(path, images, annotated.image_at, annotated.class_at)
+    classes: dict[Hashable, int] = {name: at for at, name in enumerate(annotated.objects.classes)}
+    places = Places(path, images, annotated.image_at, annotated.class_at, classes)
     with_boxes, with_masks = kinds_of(value)
     found, reader, scores = Found(strict, as_written=True), MaskReader(), []
     for at, row in enumerate(value):

@@ -43,8 +43,18 @@ def test_boxes_are_written_as_yolo_and_coco_have_them(tmp_path, monkeypatch):
     ]
     assert lines == [[2, 0.3, 0.5, 0.4, 0.2, 0.75], [0, 0.5, 0.5, 1, 1, 0.5]]
     assert json.loads((tmp_path / "found.json").read_text()) == [
-        {"image_id": 12, "file_name": "12.png", "category_id": 3, "bbox": [10, 20, 40, 10], "score": 0.75},
-        {"image_id": 12, "file_name": "12.png", "category_id": 1, "bbox": [0, 0, 100, 50], "score": 0.5},
+        {
+            "image_id": 12,
+            "file_name": "12.png",
+            "category_id": number,
+            "category_name": name,
+            "bbox": box,
+            "score": score,
+        }
+        for number, name, box, score in (
+            (3, "stripes", [10, 20, 40, 10], 0.75),
+            (1, "night", [0, 0, 100, 50], 0.5),
+        )
     ]
     check_drawn(np.asarray(Image.open(tmp_path / "drawn.png")))
 
@@ -128,6 +138,12 @@ def test_a_pipe_gives_a_drawn_picture_and_rows_beside_it(run, picture, tmp_path)
     assert (done.code, done.image.shape) == (0, (480, 480, 3))
     assert json.loads(done.err.splitlines()[0])["input"] == "-"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["7.png", "net.safetensors"]
+
+
+def test_rows_beside_a_picture_have_their_tabs(run, picture):
+    rows = run("predict", "7.png", "-m", "net.safetensors").lines
+    assert run("predict", "7.png", "-m", "net.safetensors", "-o", "-").err.splitlines()[: len(rows)] == rows
+    assert "\t" in rows[0]
 
 
 def test_results_go_to_a_pipe(run, picture):

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from small_networks import CLASSES, SHAPE, probabilities, save_gray, save_linear
+from small_networks import CLASSES, SHAPE, probabilities, save_detector, save_gray, save_linear
 
 from cnncli.data.shipped import sample_path
 
@@ -299,3 +299,10 @@ def test_digits_on_larger_paper_are_as_right_as_alone(run, tmp_path):
         Image.fromarray(sheet).save(path)
     (judged,) = run("evaluate", "sheets", "--split", "all", "--json").results
     assert (judged["images"], judged["accuracy"]) == (40, 1.0)
+
+
+def test_a_folder_is_not_made_for_pages_that_nothing_is_drawn_on(run, tmp_path, two_lines):
+    save_detector(tmp_path / "net.safetensors")
+    done = run("evaluate", sample_path("scenes/boxes.json"), "-m", "net.safetensors", "-o", "pages")
+    assert "nothing is drawn of boxes and masks" in two_lines(done, 2)
+    assert not (tmp_path / "pages").exists()

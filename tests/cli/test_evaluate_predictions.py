@@ -128,3 +128,22 @@ def test_which_split_of_yolo(run, tmp_path, two_lines):
         run(*line, "--split", "test"), 1
     )
     assert "--split is 'all'" in two_lines(run(*line, "--split", "all"), 1)
+
+
+def test_names_of_classes_count_where_results_have_them(run, tmp_path):
+    """Ids of COCO's annotations are not YOLO's numbers, and Pascal VOC has none."""
+    boxes = {"cat": [4.0, 4.0, 20.0, 12.0], "dog": [30.0, 10.0, 8.0, 6.0]}
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    Image.new("L", (40, 20)).save(tmp_path / "images/a.png")
+    (tmp_path / "labels/a.txt").write_text("0 0.35 0.5 0.5 0.6\n1 0.85 0.65 0.2 0.3\n")
+    (tmp_path / "data.yaml").write_text("val: images\nnames: [cat, dog]\n")
+    rows = [
+        {"image_id": "a.png", "category_id": id, "category_name": name, "bbox": boxes[name], "score": 0.9}
+        for id, name in ((1, "cat"), (2, "dog"))
+    ]
+    rows.append(rows[0] | {"category_name": "bird"})
+    (tmp_path / "r.json").write_text(json.dumps(rows))
+    done = run("evaluate", "data.yaml", "--predictions", "r.json", "--json")
+    assert (done.code, done.results[0]["boxes"]["ap"]) == (1, 1.0)
+    assert "category_name is 'bird', which the annotations do not list" in done.err
