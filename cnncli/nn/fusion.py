@@ -77,19 +77,29 @@ class FusedGraph:
         self.input_shape = input_shape
         self.stages: dict[str, Stage] = {}
         self.owners: dict[str, str] = {INPUT: INPUT}
+        self._layers: dict[str, list[str]] = {INPUT: [INPUT]}
         self._readers: dict[str, list[str]] = {}
 
     def append(self, stage: Stage) -> None:
         """Add a stage that computes the layer of its name."""
         self.stages[stage.name] = stage
-        self.owners[stage.name] = stage.name
+        self.own(stage.name, stage.name)
         for source in dict.fromkeys(stage.inputs):
             self._readers.setdefault(source, []).append(stage.name)
 
     def absorb(self, layer: str, stage: Stage) -> None:
         """Let a stage, changed to this, compute the layer that follows it too."""
         self.stages[stage.name] = stage
-        self.owners[layer] = stage.name
+        self.own(layer, stage.name)
+
+    def own(self, layer: str, stage: str) -> None:
+        """Let the output of a stage, or the input, be that of a layer."""
+        self.owners[layer] = stage
+        self._layers.setdefault(stage, []).append(layer)
+
+    def layers_of(self, stage: str) -> list[str]:
+        """Layers whose output is that of a stage, or the input."""
+        return self._layers[stage]
 
     def readers(self, name: str) -> list[Stage]:
         """Stages that read the output of a stage, or the input."""
@@ -120,7 +130,7 @@ def fuse(graph: Graph, *, training: bool, trained: Collection[str], keep: Collec
         source = node.inputs[0]
         owner = made.owners[source]
         if not training and isinstance(node.layer, Dropout):
-            made.owners[node.name] = owner  # the identity
+            made.own(node.name, owner)  # the identity
             continue
         alone = source not in keep and len(graph.readers(source)) == 1
         before = made.stages[owner] if alone and ends.get(owner) == source else None
@@ -175,9 +185,9 @@ def _onto(node: Node, graph: Graph, made: FusedGraph, keep: Collection[str]) -> 
         return None
     if any(isinstance(each.layer, Flatten) for each in (made.stages[onto], *made.readers(onto))):
         return None
-    known = {*made.owners, node.name}
-    layers = [name for name, owner in made.owners.items() if owner in summands]
-    wanted = any(name in keep or {each.name for each in graph.readers(name)} - known for name in layers)
+    layers = [name for summand in summands for name in made.layers_of(summand)]
+    readers = {each.name for name in layers for each in graph.readers(name)} - {node.name}
+    wanted = any(name in keep for name in layers) or any(name not in made.owners for name in readers)
     return None if wanted else replace(last, adds=onto)
 
 

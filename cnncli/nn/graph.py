@@ -144,6 +144,7 @@ class Graph:
         self._others: dict[str, str] = {}
         self._kinds: dict[str, str] = {}
         self._prefix = ""
+        self._numbers: dict[str, int] = {}  # by the beginning of a name: the last that was given
 
     @contextmanager
     def scope(self, name: str, kind: str = "") -> Iterator[str]:
@@ -262,9 +263,11 @@ class Graph:
     def _fresh_name(self, layer: "Layer") -> str:
         kind = type(layer).__name__.lower()
         kind = f"{kind}_" if kind[-1].isdigit() else kind  # relu6_1
-        number = 1
-        while (name := f"{self._prefix}{kind}{number}") in self.nodes or name in self.scopes:
+        prefix = f"{self._prefix}{kind}"
+        number = self._numbers.get(prefix, 1)
+        while (name := f"{prefix}{number}") in self.nodes or name in self.scopes:
             number += 1
+        self._numbers[prefix] = number
         return f"{kind}{number}"
 
     @property

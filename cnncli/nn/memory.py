@@ -155,17 +155,16 @@ def assign_addresses(tensors: Sequence[Tensor], chunk: int) -> int:
     int
         Total bytes: an odd number of cache lines, to avoid cache conflicts between chunks.
     """
-    placed: list[tuple[int, int, Tensor]] = []
-    top = 0
+    placed = np.zeros((4, 0), np.int64)  # by address: where each begins and ends, its first and its last call
     for t in sorted(tensors, key=lambda t: -t.sample):
         size = -(-(t.sample * chunk + SLACK) // CACHE_LINE) * CACHE_LINE
-        start = 0
-        for lo, hi, other in sorted(placed, key=lambda each: each[0]):
-            if other.first <= t.last and t.first <= other.last and start < hi and lo < start + size:
-                start = hi
-        t.address = start
-        placed.append((start, start + size, t))
-        top = max(top, start + size)
+        starts, ends = placed[:2, (placed[2] <= t.last) & (t.first <= placed[3])]
+        free = np.maximum.accumulate(np.concatenate(([0], ends)))  # from where on, up to each of them
+        fits = np.flatnonzero(free[:-1] + size <= starts)
+        t.address = int(free[fits[0] if len(fits) else -1])
+        at = np.searchsorted(placed[0], t.address)
+        placed = np.insert(placed, at, (t.address, t.address + size, t.first, t.last), axis=1)
+    top = int(placed[1].max(initial=0))
     return ((top // CACHE_LINE) | 1) * CACHE_LINE if top else 0
 
 

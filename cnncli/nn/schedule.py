@@ -93,6 +93,10 @@ class Schedule(Calls):
         self.folded = FoldedWeights(network, [stage for stage in stages if stage.norm is not None])
         self.norms: list[tuple[NDArray[np.void], float]] = []
         self.listed: list[ListedRows] = []
+        self._added: dict[str, list[str]] = {}  # by stage: those that add onto its output
+        for stage in stages:
+            if stage.adds:
+                self._added.setdefault(stage.adds, []).append(stage.name)
         self._values: dict[str, Tensor] = {}
         self._gradients: dict[str, Tensor] = {}
         self._samples: dict[int, NDArray[np.int64]] = {}
@@ -162,7 +166,7 @@ class Schedule(Calls):
 
     def _value_halo(self, name: str) -> Halo:
         halos = [reader.layer.input_halo(reader.input_shapes) for reader in self.fused.readers(name)]
-        later = [self._value_halo(stage.name) for stage in self.fused.stages.values() if stage.adds == name]
+        later = [self._value_halo(stage) for stage in self._added.get(name, ())]
         return widest(halos + later)
 
     def _gradient_halo(self, name: str) -> Halo:
