@@ -1,10 +1,12 @@
 """The little of YAML that describes data sets: names with texts, numbers, lists, and names within names.
 
-Whatever goes beyond (anchors, tags, texts over several lines, deeper levels) is refused, so that nothing is
-understood differently than by whoever wrote it.
+Lists in brackets may go over several lines, and so may texts behind ``|`` and ``>``, such as programs that
+download images. Whatever goes beyond (anchors, tags, other texts over several lines, deeper levels) is
+refused, so that nothing is understood differently than by whoever wrote it.
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from cnncli.errors import CnncliError
@@ -13,6 +15,8 @@ from cnncli.files.faults import reading_fault, shown
 Plain = str | list[str] | dict[str, str]
 _MOST_BYTES = 4 << 20
 _PAIR = re.compile(r"""^("[^"]*"|'[^']*'|[^\s:#'"\[\]{}][^:#]*?)\s*:(?:\s+(.*))?$""")
+_BLOCK = re.compile(r":\s+([|>])[+-]?$")
+_CLOSED = {"[": "]", "{": "}"}
 _ENTRY = re.compile(r"""(?:"[^"]*"|'[^']*'|[^,'"])+""")
 
 
@@ -37,10 +41,7 @@ def read_yaml(path: Path) -> dict[str, Plain]:
         raise CnncliError(f"{shown(path)} is not UTF-8; expected text", "Save it as UTF-8.") from error
     found: dict[str, Plain] = {}
     last = ""
-    for number, line in enumerate(text.splitlines(), 1):
-        bare = _without_comment(line)
-        if bare.strip() in ("", "---"):
-            continue
+    for number, bare in _statements(text.splitlines()):
         try:
             last = _take(bare, found, last)
         except ValueError as error:
@@ -49,6 +50,33 @@ def read_yaml(path: Path) -> dict[str, Plain]:
                 "Write it as name: value, name: [a, b], or a name with lines of - a or 0: a below it.",
             ) from error
     return found
+
+
+def _statements(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """Lines without comments, and where each begins: one for a list in brackets, and one for a text."""
+    at = 0
+    while at < len(lines):
+        number, bare = at + 1, _without_comment(lines[at])
+        at += 1
+        if bare.strip() in ("", "---"):
+            continue
+        if _BLOCK.search(bare) and bare[0] not in " \t-":
+            block = []
+            while at < len(lines) and (not lines[at].strip() or lines[at][0] in " \t"):
+                block.append(lines[at].strip())
+                at += 1
+            yield number, f"{_BLOCK.sub('', bare)}: {_quoted(' '.join(block).strip())}"
+            continue
+        opened = bare.partition(": ")[2].strip()[:1]
+        while opened in _CLOSED and bare[-1] != _CLOSED[opened] and at < len(lines):
+            bare = f"{bare} {_without_comment(lines[at]).strip()}".rstrip()
+            at += 1
+        yield number, bare
+
+
+def _quoted(text: str) -> str:
+    """A text between quotation marks, which it need not have itself: nobody asks for its words."""
+    return "'" + text.replace("'", '"') + "'"
 
 
 def _take(line: str, found: dict[str, Plain], last: str) -> str:
@@ -83,7 +111,7 @@ def _take(line: str, found: dict[str, Plain], last: str) -> str:
 
 def _inline(value: str) -> Plain:
     """``[a, b]`` or ``{0: a, 1: b}``."""
-    if value[-1] != {"[": "]", "{": "}"}[value[0]]:
+    if value[-1] != _CLOSED[value[0]]:
         raise ValueError("begins a list that does not end in it")
     parts = [each.strip() for each in _ENTRY.findall(value[1:-1]) if each.strip()]
     if value[0] == "[":

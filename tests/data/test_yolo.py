@@ -103,6 +103,12 @@ def test_a_folder_without_split_names_and_a_list_of_files(read, tmp_path):
         ("a:\n- b\n- 'c'\nd:\n  0: e\n  1: f g\n", {"a": ["b", "c"], "d": {"0": "e", "1": "f g"}}),
         ("a:\n  - b\n\n  - c\nd: ../x y\n", {"a": ["b", "c"], "d": "../x y"}),
         ("a: https://b.c/d\n", {"a": "https://b.c/d"}),
+        ("a: [b,  # first\n  'c, d',\n\n  3 ]\ne: f\n", {"a": ["b", "c, d", "3"], "e": "f"}),
+        ("a: {0: f,\n 1: g}\n", {"a": {"0": "f", "1": "g"}}),
+        (
+            "a: |\n  import b  # c: d\n\n  print('e')\nf: [g]\n",
+            {"a": 'import b  # c: d  print("e")', "f": ["g"]},
+        ),
     ],
 )
 def test_plain_yaml(tmp_path, text, expected):
@@ -113,7 +119,15 @@ def test_plain_yaml(tmp_path, text, expected):
 @pytest.mark.parametrize(
     "text",
     [
-        *("a: &b c\n", "a: *b\n", "a: !!python/object:os.system x\n", "a: |\n  b\n", "a: [b\n", "a: [[b]]\n"),
+        *(
+            "a: &b c\n",
+            "a: *b\n",
+            "a: !!python/object:os.system x\n",
+            "a: &b\n  - c\n",
+            "- |\n",
+            "a: [b\n",
+            "a: [[b]]\n",
+        ),
         *("a\n", "a: b\n  c: d\n", "a: b\na: c\n", "- a\n", "a:\n  b:\n    c: d\n    - e\n", 'a: "b\n'),
     ],
 )
