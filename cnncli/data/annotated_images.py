@@ -34,7 +34,7 @@ def annotations_by_split(path: Path, how: AnnotationOptions, *, whole: bool) -> 
     Raises
     ------
     CnncliError
-        As of `read_annotations`, and where there are splits but none to learn from.
+        As of `read_annotations`, and where there are splits but none to learn from, or of other classes.
     """
     splits = annotated_splits(path)
     if not splits:
@@ -44,7 +44,16 @@ def annotations_by_split(path: Path, how: AnnotationOptions, *, whole: bool) -> 
             f"{shown(path)} has {listed(list(splits))}; expected train, the images to learn from",
             "Write train: images/train into data.yaml, or ImageSets/Main/train.txt.",
         )
-    return {part: read_annotations(path, replace(how, split=part)) for part in splits}
+    found = {part: read_annotations(path, replace(how, split=part)) for part in splits}
+    first, *others = found.values()
+    for other in others:
+        if other.objects.classes != first.objects.classes:
+            raise CnncliError(
+                f"{shown(other.source)} has the classes {listed(other.objects.classes)}, and "
+                f"{shown(first.source)} {listed(first.objects.classes)}; expected the same in each split",
+                "List all classes in each, in one order.",
+            )
+    return found
 
 
 def files_of(

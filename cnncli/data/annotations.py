@@ -8,6 +8,7 @@ from cnncli.data.image_sets import image_sets
 from cnncli.data.labelme import labelme_files, read_labelme
 from cnncli.data.objects import Annotated
 from cnncli.data.plain_yaml import read_yaml
+from cnncli.data.split_names import split_of
 from cnncli.data.voc import read_voc, voc_files
 from cnncli.data.yolo import read_yolo
 from cnncli.errors import CnncliError
@@ -19,6 +20,7 @@ _FORMS = (
 )
 _SPLITS = ("train", "val", "test")
 _BY_DEFAULT = ("val", "test", "train")
+_OF_SPLIT = "_annotations.coco.json"  # beside the images of each split, as Roboflow writes them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,8 @@ def read_annotations(path: Path, how: AnnotationOptions) -> Annotated:
         usual = next(split for split in _BY_DEFAULT if split in splits)
         found = read_annotations(path, replace(how, split=usual))
         return replace(found, notes=(*found.notes, f"these are of the split {usual}; --split names another"))
+    if how.split is not None and (files := _files_of_splits(path)):
+        path = files[how.split]
     described = _description(path)
     if described:
         return read_yolo(described, how.split or "val", masks=how.masks, threads=how.threads, **same)
@@ -89,7 +93,8 @@ def read_annotations(path: Path, how: AnnotationOptions) -> Annotated:
 
 
 def annotated_splits(path: Path) -> tuple[str, ...]:
-    """The splits that annotations are divided into: those of data.yaml, or of Pascal VOC's ImageSets/Main.
+    """The splits that annotations are divided into: those of data.yaml, of Pascal VOC's ImageSets/Main, or
+    folders with COCO's annotations.
 
     Raises
     ------
@@ -100,7 +105,16 @@ def annotated_splits(path: Path) -> tuple[str, ...]:
     if described:
         there = read_yaml(described)
         return tuple(part for part in _SPLITS if there.get(part) or (part == "val" and there.get("valid")))
-    return tuple(image_sets(path, "Main")) if path.is_dir() and voc_files(path) else ()
+    if path.is_dir() and voc_files(path):
+        return tuple(image_sets(path, "Main"))
+    return tuple(_files_of_splits(path))
+
+
+def _files_of_splits(path: Path) -> dict[str, Path]:
+    """COCO's annotations in folders called train, valid and test, or by other words for these."""
+    folders = sorted(path.iterdir()) if path.is_dir() else []
+    files = {split_of(each.name): each / _OF_SPLIT for each in folders if (each / _OF_SPLIT).is_file()}
+    return {split: files[split] for split in _SPLITS if split in files}
 
 
 def _description(path: Path) -> Path | None:
@@ -112,5 +126,6 @@ def _description(path: Path) -> Path | None:
 def describes_objects(path: Path) -> bool:
     """Tell whether a path is one of annotations of objects, by the names of its files."""
     if path.is_dir():
-        return (path / "data.yaml").is_file() or bool(voc_files(path)) or bool(labelme_files(path))
+        of_each = (voc_files, labelme_files, _files_of_splits)
+        return (path / "data.yaml").is_file() or any(files(path) for files in of_each)
     return path.suffix.lower() in (".json", ".yaml", ".yml")

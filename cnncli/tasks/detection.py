@@ -100,10 +100,13 @@ class Detection(OfClasses):
         Raises
         ------
         CnncliError
-            Where the network does not know one of the classes.
+            Where the network does not know one of the classes that objects have.
         """
         found = objects_in(targets)
-        numbers = np.array(self.numbers_of(found.classes, dataset, "objects"), np.int64)
+        there = np.unique(found.labels)
+        names = [found.classes[label] for label in there]
+        numbers = np.zeros(len(found.classes), np.int64)
+        numbers[there] = self.numbers_of(names, dataset, "objects")
         return replace(found, labels=numbers[found.labels], classes=self.classes)
 
     def rows_of(self, other: "Task") -> list[int]:

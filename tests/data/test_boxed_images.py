@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from cnncli.data.annotations import AnnotationOptions, annotated_splits, read_annotations
 from cnncli.data.assemble import LoadOptions
 from cnncli.data.load import load_dataset
 from cnncli.errors import CnncliError
+from cnncli.tasks.detection import Detection
 from cnncli.tasks.detection_targets import corners_of
 
 WIDE, HIGH = 80, 40
@@ -184,3 +186,35 @@ def test_boxes_are_of_images_as_they_are_shown(tmp_path, orientation):
         path.write_text(json.dumps(said))
         with pytest.raises(CnncliError, match="on its side: its EXIF turns it"):
             load_dataset(str(path), options)
+
+
+def test_folders_of_splits_with_annotations_of_coco(tmp_path):
+    """As Roboflow writes them; all of them list the same classes."""
+    for part, split in (("train", "train"), ("valid", "val")):
+        source = as_coco(tmp_path / part, written(tmp_path / part))
+        source.rename(tmp_path / part / "_annotations.coco.json")
+        found = read_annotations(tmp_path, AnnotationOptions(split=split)) if part == "valid" else None
+    assert found.source == tmp_path / "valid/_annotations.coco.json"
+    assert annotated_splits(tmp_path) == ("train", "val")
+    dataset = load_dataset(str(tmp_path), LoadOptions(val_split=0.3))
+    held_out = len(dataset.test)
+    assert (len(dataset.train) + held_out, len(dataset.val)) == (COUNT, COUNT)
+    said = json.loads((tmp_path / "valid/_annotations.coco.json").read_text())
+    said["categories"][1]["name"] = "wolf"
+    (tmp_path / "valid/_annotations.coco.json").write_text(json.dumps(said))
+    with pytest.raises(CnncliError, match=r"has the classes cat, wolf, and .* cat, dog"):
+        load_dataset(str(tmp_path))
+
+
+def test_a_class_without_objects_need_not_be_known(tmp_path):
+    """Some programs list one for the group of the others."""
+    path = as_coco(tmp_path, written(tmp_path))
+    said = json.loads(path.read_text())
+    said["categories"].insert(0, {"id": 0, "name": "animals"})
+    path.write_text(json.dumps(said))
+    targets = load_dataset(str(path), LoadOptions(whole=True)).train.targets
+    known = Detection(("dog", "cat")).as_known(targets, "d")
+    assert known.classes == ("dog", "cat")
+    assert known.labels.tolist() == [1 - at % 2 for at in range(COUNT)]
+    with pytest.raises(CnncliError, match="d has objects of dog"):
+        Detection(("cat", "animals")).as_known(targets, "d")
