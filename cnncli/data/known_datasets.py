@@ -233,9 +233,7 @@ def load_scenes(load_options: LoadOptions) -> Dataset:
     ]
     grounds = [np.broadcast_to(frame, (*frame.shape[:2], 3)) for frame in frames]
 
-    def made(
-        numbers: NDArray[np.int64], seed: int, there: NDArray[np.bool_], *, threads: int = 1
-    ) -> "Scenes":
+    def made(numbers: NDArray[np.int64], seed: int, there: NDArray[np.bool_], *, threads: int) -> "Scenes":
         return make_scenes(
             numbers,
             side,
@@ -247,11 +245,11 @@ def load_scenes(load_options: LoadOptions) -> Dataset:
             threads=threads,
         )
 
-    def renewed(epoch: int, places: NDArray[np.intp]) -> tuple[Images, Targets]:
-        scenes = made(epoch * _TRAINING_SCENES + places, 1, ~held)
+    def renewed(epoch: int, places: NDArray[np.intp], threads: int) -> tuple[Images, Targets]:
+        scenes = made(epoch * _TRAINING_SCENES + places, 1, ~held, threads=threads)
         return scenes.images, _targets_of(scenes, load_options.task)
 
-    threads = available_cores()  # of later epochs one, beside those that train
+    threads = available_cores()
     scenes = {
         "train": made(np.arange(_TRAINING_SCENES), 1, ~held, threads=threads),
         "test": made(np.arange(_TEST_SCENES), 2, held, threads=threads),

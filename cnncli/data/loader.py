@@ -71,9 +71,9 @@ class Loader:
     """Batches of a split, epoch by epoch.
 
     The content of a batch depends only on the split, ``batch_size``, ``seed``, the epoch and the batch's
-    number. Images in memory are rendered between the steps, because a step uses all cores anyway; images in
-    files are read and decoded ahead, and those that are made for each epoch are made ahead, a limited number
-    of blocks.
+    number. Images in memory are rendered between the steps, because a step uses all cores anyway, and so are
+    those made that are others in each epoch; images in files are read and decoded ahead, a limited number of
+    blocks.
 
     Parameters
     ----------
@@ -140,13 +140,17 @@ class Loader:
             order[at : at + self._block] for at in range(first * self._batch_size, order.size, self._block)
         ]
         split = self._split
-        if isinstance(split, Arrays) and (split.renewed is None or number == 0):
-            self._provide_buffers(1)
-            for indices in blocks:
-                targets = split.targets.take(indices)
-                yield from self._rendered(split.images, indices, indices, targets, epoch=number, buffer=0)
-        else:
+        if not isinstance(split, Arrays):
             yield from self._streamed(blocks, number)
+            return
+        self._provide_buffers(1)
+        for indices in blocks:
+            if split.renewed is None or number == 0:
+                images, sources, targets = split.images, indices, split.targets.take(indices)
+            else:
+                images, targets = split.renewed(number, indices, self._threads)
+                sources = np.arange(len(indices), dtype=np.intp)
+            yield from self._rendered(images, sources, indices, targets, epoch=number, buffer=0)
 
     def _provide_buffers(self, count: int) -> None:
         shape = (self._block, *self._split.shape)
@@ -194,25 +198,18 @@ class Loader:
         return batches
 
     def _streamed(self, blocks: list[NDArray[np.intp]], epoch: int) -> Iterator[Batch]:
-        """Batches of blocks that a thread reads and decodes, or makes, and renders in advance."""
+        """Batches of blocks that a thread reads, decodes and renders in advance."""
         # One block is trained on, `_AHEAD` wait, one is being made, and one may not have been released yet.
         self._provide_buffers(_AHEAD + 3)
 
         def made(turn: int) -> list[Batch]:
             indices, buffer = blocks[turn], turn % len(self._buffers)
-            images, targets = self._read(indices, epoch, buffer)
+            images = self._raw[buffer][: len(indices)]
+            self._split.read(indices, images, threads=self._threads)
             sources = np.arange(len(indices), dtype=np.intp)
+            targets = self._split.targets.take(indices)
             return self._rendered(images, sources, indices, targets, epoch=epoch, buffer=buffer)
 
         with closing(in_order(range(len(blocks)), made, threads=1, ahead=_AHEAD + 2)) as ready:
             for _, batches in ready:
                 yield from batches
-
-    def _read(self, indices: NDArray[np.intp], epoch: int, buffer: int) -> tuple[NDArray[np.uint8], Targets]:
-        """Images of an epoch and their targets, from files or made."""
-        split = self._split
-        if isinstance(split, Arrays) and split.renewed is not None:
-            return split.renewed(epoch, indices)
-        raw = self._raw[buffer][: len(indices)]
-        split.read(indices, raw, threads=self._threads)
-        return raw, split.targets.take(indices)

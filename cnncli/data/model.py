@@ -14,7 +14,7 @@ from cnncli.data.targets import Targets
 Images = NDArray[np.uint8]
 Shape = tuple[int, int, int]
 #: Given the number of an epoch and places in a split, what stands there in that epoch.
-Renewal = Callable[[int, NDArray[np.intp]], tuple[Images, Targets]]
+Renewal = Callable[[int, NDArray[np.intp], int], tuple[Images, Targets]]
 #: Called with what is being done, how much of it is done, and the total (None: unknown).
 Report = Callable[[str, int, int | None], None]
 
@@ -73,8 +73,8 @@ class Arrays:
     keys : ndarray, shape (N,), uint64, or None
         Hashes of the images as they are stored (`identity`), if known.
     renewed : callable or None
-        Of images that are made on the fly: makes others for each epoch after the first, from its number and
-        places in the split. All else speaks of those of the first.
+        Of images that are made on the fly: makes others for each epoch after the first, from its number,
+        places in the split and a number of threads. All else speaks of those of the first.
     """
 
     images: Images

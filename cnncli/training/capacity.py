@@ -56,7 +56,7 @@ def _working_memory(trainer: Trainer, dataset: Dataset) -> int:
     image = 4 * inputs.network.graph.input_shape.size
     blocks = sum(
         max(_RENDERED, image * min(inputs.batch, len(split)))
-        * (1 if isinstance(split, Arrays) and split.renewed is None else _STREAMED)
+        * (1 if isinstance(split, Arrays) else _STREAMED)
         for split in (dataset.train, dataset.val, dataset.test)
     )
     rows = max((each.rows for each in inputs.network.parameters.values()), default=0)

@@ -174,7 +174,7 @@ def test_every_epoch_trains_on_scenes_of_its_own(task):
     assert of_second[0] == seen[1]
     resumed = next(Loader(dataset.train, 8).epoch(1, first=2))
     assert kept(resumed) == of_second[2]
-    images, targets = dataset.train.renewed(1, np.array([17]))
+    images, targets = dataset.train.renewed(1, np.array([17]), 1)
     np.testing.assert_allclose(resumed.x[1], images[0] / 255, rtol=1e-6)
     assert targets.identities.tolist() == resumed.targets.identities[1:2].tolist()
 
