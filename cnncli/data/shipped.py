@@ -13,6 +13,7 @@ MODELS = {
     "digits": "digits.safetensors",
     "imagenet": "imagenet/efficientnet_lite0.safetensors",
     "digit-scenes:detect": "models/digit-scenes-detect.safetensors",
+    "digit-scenes:segment": "models/digit-scenes-segment.safetensors",
     "digit-scenes:localize": "models/digit-scenes-localize.safetensors",
     "digit-motions": "models/digit-motions.safetensors",
 }

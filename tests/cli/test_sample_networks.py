@@ -25,6 +25,12 @@ def test_they_are_small_and_say_where_they_come_from(run, name):
     assert MODELS[name].partition("/")[0] in credits
 
 
+def test_masks_of_scenes(run):
+    (found,) = run("evaluate", SCENES, "-m", "digit-scenes:segment", "--json").results
+    assert (found["images"], found["trained_on"]) == (20, 0)
+    assert found["iou"] > 0.84
+
+
 def test_boxes_of_scenes(run):
     """Their images are of the test split, so none was learned from."""
     (found,) = run("evaluate", SCENES / "boxes.json", "-m", "digit-scenes:detect", "--json").results
@@ -48,7 +54,7 @@ def test_one_box_of_the_only_digit(run, number, digit):
     assert common > 0.6 * (w * h + wide * high - common)
 
 
-@pytest.mark.parametrize("task", ["detect", "localize"])
+@pytest.mark.parametrize("task", ["detect", "segment", "localize"])
 def test_scenes_are_those_that_were_learned(task):
     """A pixel that is painted otherwise is another image to a checkpoint, which evaluates its test split."""
     scenes = load_dataset("digit-scenes", LoadOptions(task=task))

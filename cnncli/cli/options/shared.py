@@ -39,7 +39,7 @@ SCHEDULER_FILE = option(
 )
 NETWORK = (
     "A .safetensors that cnncli train wrote, a run's folder, a model of ONNX (.onnx), or a model that ships: "
-    "digits, imagenet for photographs, or one for boxes or clips, such as digit-scenes:detect (cnncli models "
+    "digits, imagenet for photographs, or one for boxes, masks or clips (cnncli models "
     "lists them); with --weights a network's name, such as resnet18."
 )
 MODEL = option("--model", "-m", help=f"{NETWORK}  [default: digits]", metavar="CHECKPOINT")
