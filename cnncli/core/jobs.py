@@ -546,6 +546,28 @@ RESIZE = np.dtype(
     align=True,
 )
 
+# The same with few taps each, where a vector of samples of a row is made of as many neighbours in the source.
+ENLARGED_TAPS = (1, 2, 4, 6)  # of a column, for which code is compiled
+ENLARGE = np.dtype(
+    [
+        *TILES,
+        ("row_first", "i8"),  # as above
+        ("row_ends", "i8"),
+        ("row_weights", "i8"),
+        ("row_kept", "i8"),  # address of intp: the first row that this and later rows are made of
+        ("kept_rows", "i8"),  # in scratch
+        ("lefts", "i8"),  # address of intp: the first column under each tile …
+        ("spans", "i8"),  # … and how many are
+        ("taps", "i8"),  # of each column: one of ENLARGED_TAPS
+        ("tile_vectors", "i8"),  # of a row of a tile, unless it is the last
+        ("starts", "i8"),  # address of intp: bytes from the first column under a tile to each vector's …
+        ("places", "i8"),  # … of int32: floats from there to each lane's first tap …
+        ("weights", "i8"),  # … of float32: of each tap, 0 where there is none …
+        ("plane", "i8"),  # … and bytes from one tap's to the next one's
+    ],
+    align=True,
+)
+
 # Samples at places that a matrix says; between pixels by `taps` of them a side.
 AFFINE = np.dtype(
     [

@@ -71,6 +71,7 @@ LOOPS = {
     "elementwise": "cnncli.core.loops.elementwise",
     "embed": "cnncli.core.loops.embed",
     "embed_sums": "cnncli.core.loops.embed_sums",
+    "enlarge": "cnncli.core.loops.enlarge",
     "fft": "cnncli.core.loops.fft",
     "frame": "cnncli.core.loops.frame",
     "hysteresis": "cnncli.core.loops.hysteresis",

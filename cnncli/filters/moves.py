@@ -7,7 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
-from cnncli.core.choices import RESIZED_FLOATS, TURNED_AHEAD, TURNED_COLUMNS, TURNED_ROWS
+from cnncli.core.choices import (
+    ENLARGED_ROWS,
+    RESIZED_FLOATS,
+    TILE_SAMPLES,
+    TURNED_AHEAD,
+    TURNED_COLUMNS,
+    TURNED_ROWS,
+)
 from cnncli.core.native import processor
 from cnncli.core.threads import spread
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
@@ -192,6 +199,15 @@ def run_resize(surface: Surface, taps: Sequence[Taps], *, threads: int) -> int:
     int
         Values that the output's type clipped.
     """
+    most = max(int(np.diff(axis.ends).max()) for axis in taps)
+    order = _in_order(taps[1], surface.channels) if most <= jobs.ENLARGED_TAPS[-1] else None
+    if order is not None:
+        return _run_enlarge(surface, taps, order, threads)
+    return _run_shrink(surface, taps, threads)
+
+
+def _run_shrink(surface: Surface, taps: Sequence[Taps], threads: int) -> int:
+    """`run_resize` with any number of taps."""
     job = lay_out(jobs.RESIZE, surface, extent=(1, 1))
     lanes = processor()[3].lanes
     height, width, channels = surface.out.shape
@@ -214,6 +230,102 @@ def run_resize(surface: Surface, taps: Sequence[Taps], *, threads: int) -> int:
     job.record["tiles_x"], job.record["tile_width"] = len(starts), tile_width
     count = len(starts) * -(-height // lanes)
     return clipped_in(native.run("resize", job.record, count, threads=threads, scratch_bytes=at))
+
+
+@record(eq=False)
+class Order:
+    """The columns of a result in vectors of samples, each from as many neighbours in the source at most.
+
+    Attributes
+    ----------
+    first : ndarray of intp, shape (W,)
+        The first pixel of each column's taps; it never decreases.
+    starts : ndarray of intp, shape (vectors,)
+        The first sample of the source that a vector is made of.
+    places : ndarray of int32, shape (vectors, lanes)
+        How far behind it the first tap of each lane lies.
+    weights : ndarray of float32, shape (taps, vectors * lanes)
+        0 where there is no tap.
+    """
+
+    first: NDArray[np.intp]
+    starts: NDArray[np.intp]
+    places: NDArray[np.int32]
+    weights: NDArray[np.float32]
+
+
+def _in_order(columns: Taps, channels: int) -> Order | None:
+    """The vectors of an axis that becomes longer; None where one is made of more samples than it has."""
+    lanes = processor()[3].lanes
+    first = _rising(columns.first)
+    counts = np.diff(columns.ends)
+    ahead = columns.first - first
+    taps = next((each for each in jobs.ENLARGED_TAPS if each >= int((ahead + counts).max())), 0)
+    if not taps:
+        return None
+    weights = np.zeros((taps, len(first)), np.float32)
+    for tap in range(int(counts.max())):
+        some = np.flatnonzero(tap < counts)
+        weights[ahead[some] + tap, some] = columns.weights[columns.ends[some] + tap]
+    missing = -len(first) * channels % lanes
+    samples = (first[:, None] * channels + np.arange(channels)).reshape(-1)
+    by_vector = np.pad(samples, (0, missing), mode="edge").reshape(-1, lanes)
+    starts = by_vector.min(axis=1)
+    places = by_vector - starts[:, None]
+    if places.max() >= lanes:
+        return None
+    spread_out = np.pad(weights.repeat(channels, axis=1), ((0, 0), (0, missing)))
+    return Order(first, starts, places.astype(np.int32), np.ascontiguousarray(spread_out))
+
+
+def _rising(first: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The least of each and all that follow: where taps without weight are left out, some start later."""
+    return np.minimum.accumulate(first[::-1])[::-1]
+
+
+def _run_enlarge(surface: Surface, taps: Sequence[Taps], order: Order, threads: int) -> int:
+    """`run_resize` with few taps each."""
+    job = lay_out(jobs.ENLARGE, surface, extent=(1, 1))
+    lanes = processor()[3].lanes
+    rows, columns = taps
+    height, width, channels = surface.out.shape
+    tile_width = max(1, TILE_SAMPLES // channels // lanes) * lanes
+    edges = np.arange(0, width, tile_width)
+    lefts, beyond = np.minimum.reduceat(order.first, edges), np.maximum.reduceat(columns.beyond, edges)
+    vectors = tile_width * channels // lanes
+    number = np.arange(len(order.starts)) // vectors
+    kept = _rising(rows.first)
+    kept_rows = int((np.maximum.accumulate(rows.beyond) - kept).max())
+    pitch = _padded(int((beyond - lefts).max() + len(order.weights)) * channels + lanes)
+    tables = {
+        "lefts": lefts,
+        "spans": beyond - lefts,
+        "starts": 4 * (order.starts - lefts[number] * channels),
+        "row_kept": kept,
+        "row_first": rows.first,
+        "row_ends": rows.ends,
+    }
+    for name, table in tables.items():
+        job.point(name, np.ascontiguousarray(table, np.intp))
+    job.point("row_weights", rows.weights.astype(np.float32))
+    job.point("places", order.places)
+    job.point("weights", order.weights)
+    numbers = {
+        "taps": len(order.weights),
+        "plane": order.weights.strides[0],
+        "tile_vectors": vectors,
+        "kept_rows": kept_rows,
+        "pitch": pitch,
+        "lead": tile_width,
+        "tile_width": tile_width,
+        "tile_height": ENLARGED_ROWS,
+        "tiles_x": len(edges),
+    }
+    for name, value in numbers.items():
+        job.record[name] = value
+    scratch = HEADER_BYTES + 4 * ((kept_rows + 1) * pitch + _padded(tile_width * channels))
+    count = len(edges) * -(-height // ENLARGED_ROWS)
+    return clipped_in(native.run("enlarge", job.record, count, threads=threads, scratch_bytes=scratch))
 
 
 def _padded(samples: int) -> int:

@@ -55,7 +55,7 @@ def matrix(before, after, way):
 
 def resized(image, shape, way):
     rows, columns = (matrix(a, b, way) for a, b in zip(image.shape, shape, strict=False))
-    return np.einsum("ih,hwc,jw->ijc", rows, image.astype(np.float64), columns)
+    return np.einsum("ih,hwc,jw->ijc", rows, image.astype(np.float64), columns, optimize=True)
 
 
 @pytest.mark.parametrize("way", WAYS[:3])
@@ -67,6 +67,20 @@ def test_floats_by_the_definition(rng, shape, way):
             found = applied(image, f"resize:{width}x{height}!:{way}")
             assert found.shape == (height, width, channels)
             np.testing.assert_allclose(found, resized(image, (height, width), way), rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("way", WAYS[:3])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_larger_pictures_of_several_tiles(rng, way, channels):
+    """Also by whole odd factors, where some pixels lie upon those of the source, and have a single tap."""
+    sizes = [((70, 130), (141, 331)), ((25, 70), (75, 210)), ((1, 1), (70, 33))]
+    for shape, size in (*sizes, ((3, 400), (5, 1001)))[: 4 if (way, channels) == ("bilinear", 1) else 3]:
+        image, rows = random_image(rng, (*shape, channels)), min(27, size[0] - 3)
+        found = applied(image, f"resize:{size[1]}x{size[0]}!:{way}")
+        np.testing.assert_allclose(found, resized(image, size, way), rtol=0, atol=2e-6)
+        for threads in (1, 3):
+            part = applied(image, f"resize:{size[1]}x{size[0]}!:{way}", threads=threads, roi=(7, 3, 20, rows))
+            np.testing.assert_array_equal(part, found[3 : 3 + rows, 7:27])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -148,6 +162,17 @@ def test_nan_reaches_only_what_it_is_part_of(rng):
         if way == "area":
             rows = np.kron(np.eye(20), np.ones((1, 2))) > 0
         np.testing.assert_array_equal(np.isnan(found), np.outer(rows[:, 20], rows[:, 20]))
+
+
+@pytest.mark.parametrize("way", WAYS[:3])
+def test_what_is_not_finite_reaches_no_pixel_without_weight(rng, way):
+    image = random_image(rng, (20, 31, 1))
+    image[10, 15], image[3, 30], image[19, 0] = np.nan, np.inf, -np.inf
+    for size in ((60, 93), (37, 64), (20, 100)):
+        found = applied(image, f"resize:{size[1]}x{size[0]}!:{way}")[..., 0]
+        rows, columns = (np.abs(matrix(a, b, way)) > 1e-12 for a, b in zip((20, 31), size, strict=True))
+        reached = rows.astype(int) @ ~np.isfinite(image[..., 0]) @ columns.T > 0
+        np.testing.assert_array_equal(~np.isfinite(found), reached)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -1,0 +1,164 @@
+"""Pictures of a larger size: weighted sums of rows, then of columns, a few of each.
+
+A vector of neighbouring samples of the result is made of fewer samples of the source: they are loaded at once
+and permuted, for each tap from one pixel further to the right. A row of the source is loaded once for a tile
+and kept as long as rows of the result are made of it. Taps are added in ascending order, as in `resize`, so
+that neither tiles nor bands show; one without weight does not count, whatever lies there.
+"""
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from cnncli.core import jobs
+from cnncli.core.elements import INTEGERS, address_of
+from cnncli.core.loops.kernel_rows import tile_at
+from cnncli.core.loops.resize import add_row
+from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
+from cnncli.core.native import processor
+from cnncli.core.simd import (
+    F32,
+    I32,
+    I64,
+    LANES,
+    VECTOR,
+    VECTOR_BYTES,
+    constant,
+    fused,
+    load_f32,
+    load_i64,
+    loaded,
+    record,
+    splatted,
+    stored,
+)
+
+JOB = jobs.ENLARGE
+_HAS = frozenset(processor()[2].split())
+_PERMUTATIONS = {8: ("avx2", "llvm.x86.avx2.permps"), 16: ("avx512f", "llvm.x86.avx512.permvar.sf.512")}
+_NEEDS, _PERMUTE = _PERMUTATIONS.get(LANES, ("", ""))
+
+
+def _permuted(builder, address, places):
+    """The floats behind an address that lie at the places, below `LANES`, in the lanes of a vector."""
+    if _NEEDS in _HAS:
+        kind = ir.FunctionType(VECTOR, [VECTOR, INTEGERS])
+        function = cgutils.get_or_insert_function(builder.module, kind, _PERMUTE)
+        return builder.call(function, [loaded(builder, address, VECTOR, 4), places])
+    found = ir.Constant(VECTOR, ir.Undefined)
+    for lane in range(LANES):
+        number = ir.Constant(I32, lane)
+        place = builder.zext(builder.extract_element(places, number), I64)
+        found = builder.insert_element(
+            found, loaded(builder, address_of(builder, address, place, F32), F32, 4), number
+        )
+    return found
+
+
+def _columns(taps):
+    """An intrinsic: vectors of a row from the sums of rows, by so many taps each."""
+
+    @intrinsic
+    def sum_columns(typing_context, sums, pixel, vectors, starts, places, weights, plane, dst):
+        def codegen(context, builder, signature, args):
+            sums, pixel, vectors, starts, places, weights, plane, dst = args
+            one = ir.Constant(I64, 1)
+            with cgutils.for_range_slice(builder, ir.Constant(I64, 0), vectors, one, intp=I64, inc=True) as (
+                number,
+                _,
+            ):
+                offset = builder.mul(number, ir.Constant(I64, VECTOR_BYTES))
+                start = builder.add(starts, builder.mul(number, ir.Constant(I64, 8)))
+                at = builder.add(sums, loaded(builder, start, I64, 8))
+                order = loaded(builder, builder.add(places, offset), INTEGERS, 4)
+                share, total = builder.add(weights, offset), constant(0)
+                for _ in range(taps):
+                    weight = loaded(builder, share, VECTOR, 4)
+                    counts = builder.fcmp_unordered("!=", weight, constant(0))
+                    value = builder.select(counts, _permuted(builder, at, order), constant(0))
+                    total = fused(builder, value, weight, total)
+                    at, share = builder.add(at, pixel), builder.add(share, plane)
+                stored(builder, builder.add(dst, offset), total, 4)
+            return context.get_dummy_value()
+
+        return types.void(*[types.intp] * 8), codegen
+
+    return sum_columns
+
+
+one_column, two_columns, four_columns, six_columns = map(_columns, jobs.ENLARGED_TAPS)
+
+
+@intrinsic
+def two_rows(typing_context, upper, lower, upper_weight, lower_weight, dst, size):
+    """The sum of two rows of ``size`` bytes, in whole vectors."""
+
+    def codegen(context, builder, signature, args):
+        upper, lower, *weights, dst, size = args
+        weights = [splatted(builder, each) for each in weights]
+        step = ir.Constant(I64, VECTOR_BYTES)
+        with cgutils.for_range_slice(builder, ir.Constant(I64, 0), size, step, intp=I64, inc=True) as (i, _):
+            total = constant(0)
+            for row, weight in zip((upper, lower), weights, strict=True):
+                total = fused(builder, loaded(builder, builder.add(row, i), VECTOR, 4), weight, total)
+            stored(builder, builder.add(dst, i), total, 4)
+        return context.get_dummy_value()
+
+    kinds = [types.intp, types.intp, types.float32, types.float32, types.intp, types.intp]
+    return types.void(*kinds), codegen
+
+
+@inline
+def sum_rows(job, first, start, taps, rows, samples, sums):
+    """The sum of rows from a source row on, by weights from one on."""
+    pitch = 4 * job.pitch
+    weights = job.row_weights + 4 * start
+    if taps == 2:
+        upper, lower = rows + first % job.kept_rows * pitch, rows + (first + 1) % job.kept_rows * pitch
+        two_rows(upper, lower, load_f32(weights), load_f32(weights + 4), sums, 4 * samples)
+        return
+    for tap in range(taps):
+        row = rows + (first + tap) % job.kept_rows * pitch
+        add_row(row, load_f32(weights + 4 * tap), samples, sums, tap == 0)
+
+
+@inline
+def sum_columns(job, tile, vectors, sums, dst):
+    """The vectors of a row of a tile."""
+    pixel, plane = 4 * job.channels, job.plane
+    first = tile * job.tile_vectors
+    starts, offset = job.starts + 8 * first, first * VECTOR_BYTES
+    places, weights = job.places + offset, job.weights + offset
+    if job.taps == 1:
+        one_column(sums, pixel, vectors, starts, places, weights, plane, dst)
+    elif job.taps == 2:
+        two_columns(sums, pixel, vectors, starts, places, weights, plane, dst)
+    elif job.taps == 4:
+        four_columns(sums, pixel, vectors, starts, places, weights, plane, dst)
+    else:
+        six_columns(sums, pixel, vectors, starts, places, weights, plane, dst)
+
+
+def loop(job_pointer, scratch, lo, hi):
+    """Tiles lo to hi."""
+    job = record(job_pointer)
+    rows = scratch + HEADER_BYTES
+    sums = rows + 4 * job.kept_rows * job.pitch
+    line = sums + 4 * job.pitch
+    for tile in range(lo, hi):
+        x0, y0, width, height, _, _ = tile_at(job, tile)
+        column = tile % job.tiles_x
+        left, pixels = load_i64(job.lefts + 8 * column), load_i64(job.spans + 8 * column)
+        samples = pixels * job.channels
+        vectors = (width * job.channels + LANES - 1) // LANES
+        have = 0
+        for y in range(y0, y0 + height):
+            first, start = load_i64(job.row_first + 8 * y), load_i64(job.row_ends + 8 * y)
+            taps = load_i64(job.row_ends + 8 * y + 8) - start
+            have = max(have, load_i64(job.row_kept + 8 * y))
+            while have < first + taps:
+                load_row(job, have, left, pixels, rows + have % job.kept_rows * 4 * job.pitch)
+                have += 1
+            sum_rows(job, first, start, taps, rows, samples, sums)
+            sum_columns(job, column, vectors, sums, line)
+            store_row(job, line, y, x0, width, scratch)
