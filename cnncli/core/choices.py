@@ -30,7 +30,8 @@ class Target:
     transforms : (float, float)
         How many times the time of direct convolution, by its model, transforms take, for integers and for
         floats, which wait for memory: more `tap_rows` make direct convolution cheaper, not transforms. They
-        pay from 11x11 on bytes and 13x13 on floats with AVX-512 (Zen 5).
+        pay from 11x11 on bytes and 13x13 on floats with AVX-512, from 11x11 on both with AVX2, where 9x9 on
+        bytes takes 7.0 ms directly and 7.8 by transforms (Zen 5).
     gemm_rows : int
         Output pixels that the network convolution keeps as accumulators, for two vectors each.
     gemm_half_rows : int
@@ -87,7 +88,7 @@ TARGETS = {
         lanes=16,
         tap_rows=4,
         tap_vectors=12,
-        transforms=(1.25, 1.6),
+        transforms=(1.4, 1.6),
         gemm_rows=14,
         gemm_half_rows=8,
         gemm_narrow_rows=12,
@@ -99,7 +100,7 @@ TARGETS = {
         lanes=8,
         tap_rows=2,
         tap_vectors=6,
-        transforms=(1.0, 1.0),
+        transforms=(1.2, 1.15),
         gemm_rows=6,
         gemm_half_rows=4,
         gemm_narrow_rows=13,
@@ -137,6 +138,10 @@ STREAMED_BYTES = 32 << 20
 
 # Tiles of filters: loaded rows stay in the L2 cache, of which Zen 3 has 512 KB, others 1 MB and more.
 TILE_SAMPLES = 960  # of a row, at most: 4 KB of float32; whole chunks of every target
+#: The same of colours where rows are not summed first: Laplacian on bytes 2.63 to 2.31 ms, Sobel 7.26 to
+#: 6.66, 3x3 on floats 6.31 to 5.90, with AVX2 0 to 4 % faster (Zen 5). Sums of pairs of bytes take 3 to 6 %
+#: longer then, and a Gaussian on floats 5 %.
+COLOR_SAMPLES = 1920
 TILE_ROWS = 32
 SCRATCH_BUDGET = 384 * 1024  # bytes of loaded rows
 BOX_TILE_ROWS = 96  # for bytes: a quarter of the memory of floats, and fewer rows are summed twice

@@ -100,6 +100,7 @@ def lay_out(
     *,
     extent: tuple[int, int],
     tile_rows: int = TILE_ROWS,
+    tile_samples: int = TILE_SAMPLES,
     row_bytes_factor: int = 1,
     slides: int = 0,
     in_place: type[np.generic] | None = None,
@@ -117,6 +118,8 @@ def lay_out(
         Padded pixels under the kernel.
     tile_rows : int
         Output rows of a tile, unless a tall kernel requires more or memory allows fewer.
+    tile_samples : int
+        Samples of a row of a tile, at most.
     row_bytes_factor : int
         Scratch rows of the loop for each loaded row.
     slides : int
@@ -143,7 +146,7 @@ def lay_out(
     together = target.tap_rows
     chunk = target.tap_chunk(1)
     narrow_end, unit = unit is not None, unit or chunk
-    tile_samples = TILE_SAMPLES // unit * unit
+    tile_samples = tile_samples // unit * unit
     tile_width = max(1, min(width, tile_samples // channels // stride_x))
     dense = (tile_width - 1) * stride_x + 1
     pitch = -(-((dense + extent_x - 1) * channels + 2 * chunk) // 16) * 16

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
-from cnncli.core.choices import BOX_TILE_ROWS, OPEN_SHARE, TILE_ROWS
+from cnncli.core.choices import BOX_TILE_ROWS, COLOR_SAMPLES, OPEN_SHARE, TILE_ROWS, TILE_SAMPLES
 from cnncli.core.heap import aligned_empty
 from cnncli.core.native import processor
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, is_rgbx, lay_out, sliding_tiles
@@ -64,7 +64,7 @@ def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: in
                 return found
 
     def run(*, sharing: bool) -> int:
-        job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=np.float32, unit=_row_chunk())
+        job = _float_job(surface, extent)
         rows, _, columns = _set_row_taps(job, weights[None], dilation, sharing=sharing)
         offsets = dilation * (rows * surface.src.strides[0] + 4 * columns * surface.channels)
         job.point("source_offsets", offsets.astype(np.intp))
@@ -76,6 +76,17 @@ def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: in
     return clipped
 
 
+def _float_job(surface: Surface, extent: tuple[int, int]) -> TileJob:
+    return lay_out(
+        jobs.DIRECT,
+        surface,
+        extent=extent,
+        tile_samples=_tile_samples(surface),
+        in_place=np.float32,
+        unit=_row_chunk(),
+    )
+
+
 def _has_gaps(weights: Weights) -> bool:
     """Whether rows that share a load may multiply it by a weight of 0: what is not finite becomes NaN."""
     some = weights != 0
@@ -85,6 +96,11 @@ def _has_gaps(weights: Weights) -> bool:
 def _is_finite(surface: Surface) -> bool:
     """Whether all values that a window can read are finite."""
     return bool(np.isfinite(surface.src).all() and np.isfinite(surface.fill))
+
+
+def _tile_samples(surface: Surface) -> int:
+    """Samples of a row of a tile, at most, where each output is summed at once."""
+    return TILE_SAMPLES if surface.channels == 1 else COLOR_SAMPLES
 
 
 def _row_chunk() -> int:
@@ -128,7 +144,7 @@ def _run_direct_bytes(
     threads: int,
 ) -> int:
     """`run_direct` in integers."""
-    job = lay_out(jobs.DIRECT, surface, extent=extent, in_place=np.uint8)
+    job = lay_out(jobs.DIRECT, surface, extent=extent, tile_samples=_tile_samples(surface), in_place=np.uint8)
     rows, columns = np.nonzero(numbers)
     if not len(rows):
         rows, columns = np.zeros((2, 1), np.intp)
@@ -346,7 +362,7 @@ def run_responses(
     """
     kh, kw = kernels[0].shape
     extent = ((kw - 1) * dilation + 1, (kh - 1) * dilation + 1)
-    job = lay_out(jobs.RESPONSES, surface, extent=extent)
+    job = lay_out(jobs.RESPONSES, surface, extent=extent, tile_samples=_tile_samples(surface))
     if combine == "direction":
         kernels = integer_kernels(kernels)
     even = [*kernels, np.zeros((kh, kw))] if len(kernels) % 2 else list(kernels)
