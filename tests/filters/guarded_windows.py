@@ -89,7 +89,7 @@ def run_pixels(filter, surface, *, threads):
 
 def run_by_grid(filter, surface, *, threads):
     """A grid, also where it would not pay."""
-    with mock.patch.object(grid, "_GAIN", 0.0):
+    with mock.patch.object(grid, "GRID_GAIN", 0.0):
         return run_bilateral(filter, surface, threads=threads)
 
 

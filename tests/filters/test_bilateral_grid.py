@@ -19,7 +19,7 @@ MEAN = 0.03  # of sigma_color
 @pytest.fixture(autouse=True)
 def always(monkeypatch):
     """Grids also where they would not pay, as for images that a plain loop can do."""
-    monkeypatch.setattr(grid, "_GAIN", 0.0)
+    monkeypatch.setattr(grid, "GRID_GAIN", 0.0)
 
 
 def pictures(rng, channels):

@@ -92,7 +92,7 @@ def test_black_areas_of_a_picture_stay_black_without_a_second_pass(rng):
 @pytest.mark.parametrize("taps", ["few", "many"])
 def test_bands_and_direct_sums_mend_the_same_tiles(monkeypatch, rng, taps):
     """Steps of 1e-30 to 1e30 across an image, with what is not finite in between."""
-    monkeypatch.setattr("cnncli.filters.fft._DIRECT_TAPS", {"few": 1e9, "many": 0.0}[taps])
+    monkeypatch.setattr("cnncli.filters.fft.DIRECT_TAPS", {"few": 1e9, "many": 0.0}[taps])
     image = (rng.random((90, 130)) * 10.0 ** np.repeat(np.arange(-30, 35, 5), 10)).astype(np.float32)
     image[30:40] = 0
     image[70, 20], image[10, 90], image[12, 92] = np.nan, np.inf, -np.inf
