@@ -177,7 +177,7 @@ ROWS_AHEAD = 2
 # which fewer take longer to look up and more leave more sums open; the share of sums that weights may leave
 # open, and that a thread may find open in a picture: one by one they take some forty times as long.
 EXTREMES_SAMPLES = 96
-OPEN_BY_WEIGHTS, OPEN_SHARE = 1 / 80, 1 / 32
+OPEN_BY_WEIGHTS, OPEN_SHARE = 1 / 80, 1 / 64
 
 # Costs of filters, in taps of direct convolution. A tap of a single sum is a load and a multiply-add, and
 # unaligned loads that cross a cache line count twice; with several sums per load (rows in one pass, pairs of
