@@ -470,6 +470,7 @@ MOVES = np.dtype(
         ("height", "i8"),
         ("width", "i8"),
         ("size", "i8"),  # bytes of a pixel, samples side by side
+        ("streams", "i8"),  # 1: stores of rows in their order bypass the caches
     ],
     align=True,
 )

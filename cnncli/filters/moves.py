@@ -10,13 +10,14 @@ from cnncli.core import jobs, native
 from cnncli.core.choices import (
     ENLARGED_ROWS,
     RESIZED_FLOATS,
+    STREAMED_BYTES,
     TILE_SAMPLES,
     TURNED_AHEAD,
     TURNED_COLUMNS,
     TURNED_ROWS,
 )
 from cnncli.core.native import processor
-from cnncli.core.threads import spread
+from cnncli.core.threads import movers
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
 from cnncli.filters.execute import clipped_in, run_direct, unmapped
 from cnncli.filters.rgbx import run_on_rgb
@@ -25,7 +26,6 @@ from cnncli.records import record, replace
 Pixels = NDArray[Any]
 Floats = NDArray[np.float64]
 
-_ROWS_AT_ONCE = 64
 #: How far from its middle, in pixels of the smaller picture, a way to interpolate reaches.
 SUPPORTS = {"area": 0.5, "bilinear": 1.0, "bicubic": 2.0, "lanczos": 3.0}
 
@@ -55,26 +55,13 @@ def _store_moved(moved: Pixels, surface: Surface, threads: int) -> int:
 
 def _copy(moved: Pixels, out: Pixels, threads: int) -> None:
     """Copy pixels between arrays of one shape and type."""
+    threads = movers(2 * out.nbytes, threads)
     size = moved.itemsize * moved.shape[2]
     if moved.strides[2] != moved.itemsize or out.strides[2] != out.itemsize:
         for channel in range(moved.shape[2]):
             _move(moved[..., channel], out[..., channel], moved.itemsize, threads)
-    elif moved.strides[1] == out.strides[1] == size:
-        _copy_rows(moved, out, threads)
     else:
         _move(moved[..., 0], out[..., 0], size, threads)
-
-
-def _copy_rows(moved: Pixels, out: Pixels, threads: int) -> None:
-    """Copy rows whose samples are dense."""
-    kind = f"V{moved.itemsize * moved.shape[2]}"
-    moved, out = moved.view(kind)[..., 0], out.view(kind)[..., 0]
-
-    def work(worker: int, lo: int, hi: int) -> None:
-        rows = slice(lo * _ROWS_AT_ONCE, hi * _ROWS_AT_ONCE)
-        out[rows] = moved[rows]
-
-    spread(work, -(-len(moved) // _ROWS_AT_ONCE), threads)
 
 
 def _move(moved: Pixels, out: Pixels, size: int, threads: int) -> None:
@@ -86,6 +73,7 @@ def _move(moved: Pixels, out: Pixels, size: int, threads: int) -> None:
         job[name] = array.ctypes.data
         job[f"{name}_row"], job[f"{name}_column"] = array.strides
     (job["height"], job["width"]), job["size"] = moved.shape, size
+    job["streams"] = size * moved.size >= STREAMED_BYTES
     native.run("move_pixels", job, -(-len(moved) // jobs.MOVED_ROWS), threads=threads)
 
 

@@ -1,4 +1,4 @@
-"""Pixels at other places, bit by bit the same: rows mirrored, rows that become columns.
+"""Pixels at other places, bit by bit the same: rows moved or mirrored, rows that become columns.
 
 Mirrored rows are written a vector at a time, left to right. The last vector's bytes beyond whole pixels are
 written over by what follows, so that pixels of 3 bytes take one shuffle like others. Rows become columns in
@@ -10,6 +10,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core import jobs
+from cnncli.core.loops.integers import copy_bytes
 from cnncli.core.loops.tile_io import inline
 from cnncli.core.native import processor
 from cnncli.core.simd import (
@@ -21,6 +22,7 @@ from cnncli.core.simd import (
     pointer,
     record,
     stored,
+    streamed,
     transposed,
 )
 
@@ -138,6 +140,39 @@ def turn_square(typing_context, src, src_column, out, out_row, size):
     return types.void(*[types.intp] * 5), codegen
 
 
+@intrinsic
+def stream(typing_context, src, out, length):
+    """Copy bytes past the caches, a vector at least; the first and the last are stored as always."""
+
+    def codegen(context, builder, signature, args):
+        src, out, length = args
+        vector = ir.VectorType(_BYTE, VECTOR_BYTES)
+        last = builder.sub(length, _number(VECTOR_BYTES))
+        for at in (_number(0), last):
+            stored(builder, builder.add(out, at), loaded(builder, builder.add(src, at), vector, 1), 1)
+        start = builder.and_(builder.neg(out), _number(VECTOR_BYTES - 1))
+        with cgutils.for_range_slice(builder, start, last, _number(VECTOR_BYTES), intp=I64, inc=True) as (
+            at,
+            _,
+        ):
+            streamed(builder, builder.add(out, at), loaded(builder, builder.add(src, at), vector, 1))
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 3), codegen
+
+
+@inline
+def copy_rows(job, src, out, rows):
+    """Rows in which pixels lie side by side, in their order."""
+    length = job.width * job.size
+    for y in range(rows):
+        line, to = src + y * job.src_row, out + y * job.out_row
+        if job.streams != 0 and length >= VECTOR_BYTES:
+            stream(line, to, length)
+        else:
+            copy_bytes(to, line, length)
+
+
 @inline
 def mirror_rows(job, src, out, rows):
     """Rows in which pixels lie side by side, and the last comes first."""
@@ -185,13 +220,15 @@ def move_tile(job, side, src, out, rows, columns):
 def loop(job_pointer, scratch, lo, hi):
     """Items lo to hi: so many rows of the output each, in tiles from left to right."""
     job = record(job_pointer)
-    mirrored = job.out_column == job.size and job.src_column == -job.size
+    dense = job.out_column == job.size
     side = side_of_squares(job)
     step = max(LONGEST_SIDE, LINE // job.size)
     for item in range(lo, hi):
         rows = min(ROWS, job.height - item * ROWS)
         src, out = job.src + item * ROWS * job.src_row, job.out + item * ROWS * job.out_row
-        if mirrored:
+        if dense and job.src_column == job.size:
+            copy_rows(job, src, out, rows)
+        elif dense and job.src_column == -job.size:
             mirror_rows(job, src, out, rows)
         else:
             for tile in range((job.width + step - 1) // step):

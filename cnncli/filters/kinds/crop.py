@@ -74,6 +74,10 @@ class Crop(Move):
         """``copy``."""
         return Plan("copy", "")
 
+    def loops(self, plan: Plan) -> tuple[str, ...]:
+        """One."""
+        return ("move_pixels",)
+
     def move(self, surface: Surface, view: View, *, threads: int) -> int:
         """Copy the part."""
         x, y = self.corner(view.source)

@@ -71,8 +71,8 @@ class Resize(Move):
         return Plan("resize", how)
 
     def loops(self, plan: Plan) -> tuple[str, ...]:
-        """One, unless pixels are copied."""
-        return () if self.interpolation == "nearest" else ("resize",)
+        """One, by whether the picture becomes larger; nearest pixels are copied."""
+        return ("move_pixels",) if self.interpolation == "nearest" else ()
 
     def move(self, surface: Surface, view: View, *, threads: int) -> int:
         """Sums of rows, then of columns."""

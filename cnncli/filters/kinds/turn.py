@@ -69,8 +69,8 @@ class Turn(Move):
         return Plan("copy", "rows become columns" if self.transposed else "")
 
     def loops(self, plan: Plan) -> tuple[str, ...]:
-        """None for rows that stay as they are."""
-        return ("move_pixels",) if self.transposed or self.mirrored else ()
+        """One."""
+        return ("move_pixels",)
 
     def turned(self, pixels: Pixels) -> Pixels:
         """A view of pixels (H, W, …)."""

@@ -454,3 +454,17 @@ def test_pixels_without_weight_do_not_count():
     surface = moves.replace(surface, out=np.empty((1, 38, 1), np.float32))
     moves.run_affine(surface, (1.0, 20.0), ((1.0, 0.0), (0.0, 1.0)), 2, threads=1)
     np.testing.assert_array_equal(surface.out[0, :, 0], np.arange(1, 39))
+
+
+@pytest.mark.parametrize("streamed_bytes", [0, 1 << 30])
+def test_rows_are_copied_as_they_lie(rng, monkeypatch, streamed_bytes):
+    """Past the caches or not, wherever they begin, and without a byte beyond them."""
+    monkeypatch.setattr(moves, "STREAMED_BYTES", streamed_bytes)
+    for width in (1, 3, 15, 16, 17, 21, 31, 32, 33, 63, 64, 65, 127, 128, 129, 191, 500):
+        for start in (0, 1, 31):
+            source = rng.integers(0, 256, (70, width + 40, 3), np.uint8)[::-1, start : start + width]
+            room = np.full((70, width + 60, 3), 9, np.uint8)
+            want = room.copy()
+            want[:, start : start + width] = source
+            moves._copy(source, room[:, start : start + width], 2)
+            np.testing.assert_array_equal(room, want)
