@@ -48,11 +48,14 @@ PROGRAM = np.dtype(
         ("calls", "i8"),
         ("tasks", "i8"),
         ("phases", "i8"),
-        ("phase_count", "i8"),
+        ("first", "i8"),  # phase of this run …
+        ("after", "i8"),  # … and the one behind its last
         ("samples", "i8"),  # of this batch: the last one of an epoch may be smaller
         ("counters", "i8"),  # two cache lines for each phase: tasks taken, tasks done
         ("gate", "i8"),  # a cache line: open or not, threads inside
+        ("called", "i8"),  # address of the address of the program that the helpers were last called to
         ("patience", "i8"),  # polls of a counter before a waiting thread yields
+        ("linger", "i8"),  # polls of the gate before a helper leaves after a step
     ],
     align=True,
 )

@@ -5,6 +5,7 @@ run concurrently on any thread, the calls of a task one after the other on the s
 starts when all tasks of the one before are done. See ``loops/program.py``.
 """
 
+import functools
 import os
 import time
 from collections.abc import Sequence
@@ -14,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import native
-from cnncli.core.choices import SPIN_POLLS
+from cnncli.core.choices import LINGER_POLLS, SPIN_POLLS
 from cnncli.core.nn_jobs import CACHE_LINE, CALL, PHASE, PROGRAM, TASK
-from cnncli.core.workers import workers
+from cnncli.core.workers import WorkerThreads, workers
 
 _yield_thread = getattr(os, "sched_yield", lambda: time.sleep(0))
 
@@ -87,16 +88,14 @@ class Program:
         self._scratch = [native.aligned_zeros(max(scratch_bytes, CACHE_LINE)) for _ in range(self.threads)]
         self._place = [scratch[:16].view(np.int64) for scratch in self._scratch]
         self._turn = 0
-        self._span = (0, len(phases))
         self._job = np.zeros(1, PROGRAM)
-        self._samples = self._job["samples"]
+        self._samples, self._first, self._after = (self._job[name] for name in ("samples", "first", "after"))
         self._job["calls"] = self._calls.ctypes.data
         self._job["tasks"] = self._tasks.ctypes.data
         self._job["phases"] = self._phases.ctypes.data
-        self._job["phase_count"] = len(phases)
         self._job["counters"] = self._counters.ctypes.data
         self._job["gate"] = self._gate.ctypes.data
-        self._job["patience"] = SPIN_POLLS
+        self._job["patience"], self._job["linger"] = SPIN_POLLS, LINGER_POLLS
         self._function = native.native_function("program")
         self._address = self._job.ctypes.data
         self._scratch_addresses = [scratch.ctypes.data for scratch in self._scratch]
@@ -111,31 +110,39 @@ class Program:
         phases : (first, after) or None
             Some of them alone, behind those that have been run before; None: all.
         """
-        self._span = phases or (0, self._phase_count)
+        self._first[0], self._after[0] = phases or (0, self._phase_count)
         self._samples[0] = samples
         self._counters.fill(0)
         self._turn += 1
+        if self.threads > 1:
+            self._helpers.called[0] = self._address  # first, so that helpers leave another program
         self._gate[0] = self._turn
         try:
             if self.threads > 1:
-                workers(self.threads - 1).call(self, "work")
+                self._helpers.call(self, "work")
             self.work(0)
         finally:
             self._gate[0] = 0
             while self._gate[CACHE_LINE // 8]:
                 _yield_thread()
 
+    @functools.cached_property
+    def _helpers(self) -> WorkerThreads:
+        """The threads besides the caller, who begin with the first run."""
+        helpers = workers(self.threads - 1)
+        self._job["called"] = helpers.called.ctypes.data
+        return helpers
+
     def work(self, worker: int) -> None:
         """Run as one of the threads of the current step, from its start to its end."""
         place = self._place[worker]
-        turn = int(self._gate[0])
-        first, after = self._span
-        place[0] = first
+        # The step first: a late thread must not take part in the next one from its place in the last.
+        place[1] = self._gate[0]
+        place[0] = self._first[0]
+        own = self._address if worker else 0
         while True:
-            # A late thread must not continue in the next step from its position in the last one.
-            place[1] = turn
-            self._function(self._address, self._scratch_addresses[worker], first, after)
-            if place[0] >= after:
+            self._function(self._address, self._scratch_addresses[worker], 0, own)
+            if place[0] >= self._after[0]:
                 return
             _yield_thread()
 

@@ -5,6 +5,9 @@ import threading
 import weakref
 from collections.abc import Callable
 
+import numpy as np
+
+from cnncli.core.heap import LINE, aligned_part
 from cnncli.core.threads import current_core, leave_core
 
 Work = Callable[[int], None]
@@ -20,11 +23,17 @@ class WorkerThreads:
     ----------
     helpers : int
         Threads besides the caller.
+
+    Attributes
+    ----------
+    called : ndarray of int64, shape (1,)
+        What they were last called to, as the caller puts it: who waits for more of something else leaves it.
     """
 
     def __init__(self, helpers: int) -> None:
         self._work: Callable[[], Work | None] = lambda: None
         self._caller_core = -1
+        self.called = aligned_part(np.zeros(3 * LINE, np.uint8))[:LINE].view(np.int64)
         self._asleep = [threading.Lock() for _ in range(helpers)]
         for number, lock in enumerate(self._asleep):
             lock.acquire()

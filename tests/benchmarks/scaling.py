@@ -175,9 +175,9 @@ def phases(program: Program, samples: int) -> list[tuple[int, float]]:
 
     def once(phase: int) -> float:
         program._counters[:] = 0
-        place[0], place[1] = phase, program._turn
+        place[0], place[1], program._after[0] = phase, program._turn, phase + 1
         start = perf_counter()
-        function(program._address, program._scratch_addresses[0], 0, phase + 1)
+        function(program._address, program._scratch_addresses[0], 0, 0)
         return perf_counter() - start
 
     program._gate[0] = program._turn

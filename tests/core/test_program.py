@@ -59,6 +59,36 @@ def test_there_are_no_more_threads_than_tasks():
     assert len(jobs) == 2
 
 
+PAUSES = (0, 2e-5, 2e-4)  # seconds: helpers still wait for the next step, or have gone to sleep
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_helpers_that_wait_take_part_in_the_steps_that_there_are(threads):
+    """Some phases and samples of two programs in turn, as they change from step to step."""
+    arrays, jobs, steps = chain(300, phases=4)
+    program = Program(steps, threads=threads, scratch_bytes=0)
+    others, other_jobs, other_steps = chain(200, phases=2, samples=True)
+    other = Program(other_steps, threads=threads, scratch_bytes=0)
+    for turn in range(300):
+        for at, array in enumerate(arrays):
+            array[:] = 10 * turn + at
+        first = turn % 3
+        after = first + 1 + turn % 2
+        program.run(300, phases=(first, after))
+        for at, array in enumerate(arrays):
+            assert (array == 10 * turn + (first if first < at <= after else at)).all()
+        if turn % 4 == 0:
+            samples = 1 + 37 * turn % 200
+            for array, value in zip(others, (turn + 1, 0, 0), strict=True):
+                array[:] = value
+            other.run(samples)
+            assert (others[2] == np.where(np.arange(200) < samples, turn + 1, 0)).all()
+        end = time.perf_counter() + PAUSES[turn % len(PAUSES)]
+        while time.perf_counter() < end:
+            pass
+    assert len(jobs) + len(other_jobs) == 6
+
+
 class Counter:
     """Counts the workers that have called."""
 

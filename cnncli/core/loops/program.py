@@ -6,6 +6,10 @@ until the others have finished theirs, and continues with the next phase. Result
 thread runs a task. A thread that has waited too long returns, so that Python can yield to others, and
 continues where it was when called again. The gate holds the number of the step, 0 when it is over: late
 threads, which find the gate closed or the next step begun, return at once.
+
+A helper that has come to the end of a step waits some microseconds for the next one of the same program: to
+be woken, and to get the interpreter's lock from the caller, would take it as long. It is not inside
+meanwhile, holds no lock, and leaves at once where the helpers are called to another program.
 """
 
 from llvmlite import ir
@@ -13,6 +17,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core import nn_jobs
+from cnncli.core.loops.rows import inline
 from cnncli.core.native import processor
 from cnncli.core.nn_jobs import CACHE_LINE
 from cnncli.core.simd import I32, I64, load_i64, pointer, record, store_i64
@@ -21,6 +26,7 @@ JOB = nn_jobs.PROGRAM
 CALL_BYTES = nn_jobs.CALL.itemsize
 PAIR_BYTES = nn_jobs.TASK.itemsize
 SEQUENTIAL = "seq_cst"
+MOST_STEPS = 64  # of a helper, before it looks in Python whether it is on its caller's core
 DONE = 8  # bytes from the count of tasks taken to that of tasks done
 # Name and argument of the processor's pause instruction for spin loops.
 _PAUSES = {
@@ -79,21 +85,19 @@ def call(typing_context, function, job, scratch, lo, hi):
     return types.void(*[types.intp] * 5), codegen
 
 
-def loop(job_pointer, scratch, lo, hi):
-    """Phases lo to hi: ``scratch`` is that of the calling thread, and starts with its progress.
-
-    The first number in scratch is the phase to go on with; it is hi when the step is done. The second is
-    the step that the thread takes part in.
-    """
-    job = record(job_pointer)
+@inline
+def work(job, scratch, phase, step):
+    """The phases from ``phase`` on, as long as the step lasts, and the thread's patience: where to go on."""
     calls = job.calls
     tasks = job.tasks
-    samples = job.samples
     fetch_add(job.gate + CACHE_LINE, 1)
     gate = look(job.gate)
-    phase = load_i64(scratch) if gate != 0 and gate == load_i64(scratch + 8) else hi
+    samples = job.samples
+    after = job.after
+    if gate == 0 or gate != step:
+        phase = after
     waited = 0
-    while phase < hi and waited < job.patience:
+    while phase < after and waited < job.patience:
         counters = job.counters + 2 * CACHE_LINE * phase
         first = load_i64(job.phases + PAIR_BYTES * phase)
         count = load_i64(job.phases + PAIR_BYTES * phase + 8)
@@ -120,5 +124,43 @@ def loop(job_pointer, scratch, lo, hi):
             waited += 1
         if waited < job.patience:
             phase += 1
-    store_i64(scratch, phase)
     fetch_add(job.gate + CACHE_LINE, -1)
+    return phase
+
+
+@inline
+def next_step(job, own, step):
+    """Wait for a step of the program other than ``step``: its number, or 0 if none came."""
+    waited = 0
+    gate = look(job.gate)
+    while (gate == 0 or gate == step) and waited < job.linger and look(job.called) == own:
+        pause()
+        waited += 1
+        gate = look(job.gate)
+    return gate if gate != step else 0
+
+
+def loop(job_pointer, scratch, lo, hi):
+    """Work of a thread: ``scratch`` is its own, and starts with where it is, which calls overwrite.
+
+    The first number in scratch is the phase to go on with, that behind the last of the run when it is done;
+    the second is the step that the thread takes part in. ``hi`` is the address of the job for a helper, which
+    lingers, and 0 for the caller.
+    """
+    job = record(job_pointer)
+    phase = load_i64(scratch)
+    step = load_i64(scratch + 8)
+    steps = 0
+    goes_on = True
+    while goes_on:
+        phase = work(job, scratch, phase, step)
+        goes_on = False
+        steps += 1
+        if hi != 0 and phase >= job.after and steps < MOST_STEPS:
+            following = next_step(job, hi, step)
+            if following != 0:
+                step = following
+                phase = job.first
+                goes_on = True
+    store_i64(scratch, phase)
+    store_i64(scratch + 8, step)
