@@ -5,6 +5,7 @@ above 0 if any value is not finite, else 0.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,13 @@ from cnncli.core.choices import BOX_TILE_ROWS, COLOR_SAMPLES, OPEN_SHARE, TILE_R
 from cnncli.core.heap import aligned_empty
 from cnncli.core.native import processor
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, is_rgbx, lay_out, sliding_tiles
-from cnncli.filters.fixed_point import FixedPoint, fixed_point
 from cnncli.filters.mapping import Mapping, to_pixels
 from cnncli.filters.model import Floats, Weights
 from cnncli.filters.rgbx import four_samples, run_on_rgb
 from cnncli.records import replace
+
+if TYPE_CHECKING:
+    from cnncli.filters.fixed_point import FixedPoint
 
 MAX_HALVINGS = 8  # doublings tried to make weights integers, less one
 MOST_OPEN = 32  # sums of any picture that may be close to a half
@@ -57,6 +60,8 @@ def run_direct(weights: Weights, surface: Surface, *, dilation: int, threads: in
 
         return run_on_rgb(run_bytes, surface, threads=threads)
     if dilation == 1 and _stays_bytes(surface):
+        from cnncli.filters.fixed_point import fixed_point
+
         fixed = fixed_point(weights, surface)
         if fixed is not None:
             found = _run_direct_pairs(fixed, weights, surface, threads=threads)
@@ -165,7 +170,7 @@ def _stays_bytes(surface: Surface) -> bool:
     return reads_bytes(surface) and surface.out.dtype == np.uint8 and plain and same
 
 
-def _run_direct_pairs(fixed: FixedPoint, weights: Weights, surface: Surface, *, threads: int) -> int | None:
+def _run_direct_pairs(fixed: "FixedPoint", weights: Weights, surface: Surface, *, threads: int) -> int | None:
     """`run_direct` in 16-bit integers; None where too many sums are close to a half."""
     kh, kw = weights.shape
     target, four = processor()[3], is_rgbx(surface.src)
