@@ -470,7 +470,7 @@ MOVES = np.dtype(
         ("height", "i8"),
         ("width", "i8"),
         ("size", "i8"),  # bytes of a pixel, samples side by side
-        ("streams", "i8"),  # 1: stores of rows in their order bypass the caches
+        ("streams", "i8"),  # 1: rows of 64 bytes or more, in their order or mirrored, bypass the caches
     ],
     align=True,
 )

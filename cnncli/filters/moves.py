@@ -16,6 +16,7 @@ from cnncli.core.choices import (
     TURNED_COLUMNS,
     TURNED_ROWS,
 )
+from cnncli.core.heap import LINE
 from cnncli.core.native import processor
 from cnncli.core.threads import movers
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
@@ -73,8 +74,11 @@ def _move(moved: Pixels, out: Pixels, size: int, threads: int) -> None:
         job[name] = array.ctypes.data
         job[f"{name}_row"], job[f"{name}_column"] = array.strides
     (job["height"], job["width"]), job["size"] = moved.shape, size
-    job["streams"] = size * moved.size >= STREAMED_BYTES
-    native.run("move_pixels", job, -(-len(moved) // jobs.MOVED_ROWS), threads=threads)
+    row_bytes = moved.shape[1] * size
+    streams = row_bytes >= LINE and row_bytes * len(moved) >= STREAMED_BYTES
+    job["streams"] = streams
+    count = -(-len(moved) // jobs.MOVED_ROWS)
+    native.run("move_pixels", job, count, threads=threads, scratch_bytes=streams * row_bytes)
 
 
 @record(eq=False)

@@ -167,20 +167,23 @@ def copy_rows(job, src, out, rows):
     length = job.width * job.size
     for y in range(rows):
         line, to = src + y * job.src_row, out + y * job.out_row
-        if job.streams != 0 and length >= VECTOR_BYTES:
+        if job.streams != 0:
             stream(line, to, length)
         else:
             copy_bytes(to, line, length)
 
 
 @inline
-def mirror_rows(job, src, out, rows):
-    """Rows in which pixels lie side by side, and the last comes first."""
+def mirror_rows(job, src, out, rows, scratch):
+    """Rows in which pixels lie side by side, and the last comes first; by way of scratch if they stream."""
     for y in range(rows):
         line, to = src + y * job.src_row, out + y * job.out_row
-        done = mirror_vectors(line, to, job.width, job.size)
+        place = scratch if job.streams != 0 else to
+        done = mirror_vectors(line, place, job.width, job.size)
         left = job.width - done // job.size
-        move(line - done, 0, job.src_column, to + done, 0, job.size, 1, left, job.size)
+        move(line - done, 0, job.src_column, place + done, 0, job.size, 1, left, job.size)
+        if job.streams != 0:
+            stream(scratch, to, job.width * job.size)
 
 
 @inline
@@ -229,7 +232,7 @@ def loop(job_pointer, scratch, lo, hi):
         if dense and job.src_column == job.size:
             copy_rows(job, src, out, rows)
         elif dense and job.src_column == -job.size:
-            mirror_rows(job, src, out, rows)
+            mirror_rows(job, src, out, rows, scratch)
         else:
             for tile in range((job.width + step - 1) // step):
                 x = tile * step

@@ -468,3 +468,6 @@ def test_rows_are_copied_as_they_lie(rng, monkeypatch, streamed_bytes):
             want[:, start : start + width] = source
             moves._copy(source, room[:, start : start + width], 2)
             np.testing.assert_array_equal(room, want)
+            want[:, start : start + width] = source[:, ::-1]
+            moves._copy(source[:, ::-1], room[:, start : start + width], 2)
+            np.testing.assert_array_equal(room, want)
