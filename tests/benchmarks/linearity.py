@@ -5,9 +5,11 @@ Growth is the time of the last step over that of the first, divided by as many t
 1 is linear; below 1, what each call costs was shared; above 1, caches were left or something is not linear.
 """
 
+import io
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,7 +118,8 @@ def _files(count: int, folder: Path) -> float:
     out = str(folder / "out")
     words = ["convolve", *names, "-k", "sobel", "-o", out, "--quiet"]
     (folder / "out").mkdir(exist_ok=True)
-    return least(lambda: command(words), 2)
+    with redirect_stdout(io.TextIOWrapper(io.BytesIO())):
+        return least(lambda: command(words), 2)
 
 
 def _filter(name: str, pixels: int) -> float:
