@@ -111,8 +111,6 @@ DIRECT_PAIRS = np.dtype(
         ("kernel_width", "i8"),
         ("kernel_height", "i8"),
         ("weights", "i8"),  # address of float32, (height, width)
-        ("fourth", "i8"),  # bits that are set in every four bytes of the output
-        ("counted", "i8"),  # bits of 64 samples: those that count as clipped
         ("most_doubtful", "i8"),  # samples: a thread that meets more gives up
     ],
     align=True,

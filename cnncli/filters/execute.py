@@ -17,7 +17,7 @@ from cnncli.core.native import processor
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, is_rgbx, lay_out, sliding_tiles
 from cnncli.filters.mapping import Mapping, to_pixels
 from cnncli.filters.model import Floats, Weights
-from cnncli.filters.rgbx import four_samples, run_on_rgb
+from cnncli.filters.rgbx import run_on_rgb
 from cnncli.records import replace
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 MAX_HALVINGS = 8  # doublings tried to make weights integers, less one
 MOST_OPEN = 32  # sums of any picture that may be close to a half
-COLORS_OF_FOUR = 0x7777777777777777  # bits of samples that are no fourth bytes
 PIECE_BYTES = 512  # of the table in ``core/loops/byte_sums.py``
 MAX_FACTOR = 64  # tried to make the weights of a bank integers
 NOISE = 1e-6  # of the largest response: float32 rounding error in flat areas
@@ -165,17 +164,15 @@ def _run_direct_bytes(
 
 def _stays_bytes(surface: Surface) -> bool:
     """Whether all samples, of windows and of the output, are bytes, for sums that are scaled and rounded."""
-    same = is_rgbx(surface.src) == is_rgbx(surface.out)
+    close = not (is_rgbx(surface.src) or is_rgbx(surface.out))  # a fourth sample costs what integers save
     plain = surface.stride == (1, 1) and not surface.absolute
-    return reads_bytes(surface) and surface.out.dtype == np.uint8 and plain and same
+    return reads_bytes(surface) and surface.out.dtype == np.uint8 and plain and close
 
 
 def _run_direct_pairs(fixed: "FixedPoint", weights: Weights, surface: Surface, *, threads: int) -> int | None:
     """`run_direct` in 16-bit integers; None where too many sums are close to a half."""
     kh, kw = weights.shape
-    target, four = processor()[3], is_rgbx(surface.src)
-    if four:
-        surface = replace(surface, src=four_samples(surface.src), out=four_samples(surface.out))
+    target = processor()[3]
     job = lay_out(
         jobs.DIRECT_PAIRS,
         surface,
@@ -200,7 +197,6 @@ def _run_direct_pairs(fixed: "FixedPoint", weights: Weights, surface: Surface, *
         record[name] = getattr(fixed, name)
     record["kernel_width"], record["kernel_height"] = kw, kh
     job.point("weights", np.ascontiguousarray(weights, np.float32))
-    record["fourth"], record["counted"] = (-(1 << 24), COLORS_OF_FOUR) if four else (0, -1)
     most = round(OPEN_SHARE * surface.out.size) + MOST_OPEN
     record["most_doubtful"] = most
     scratches = native.run(

@@ -56,11 +56,6 @@ def empty_rgbx(height: int, width: int) -> Pixels:
     return aligned_empty((height, width, _RGBX), np.dtype(np.uint8))[..., :_RGB]
 
 
-def four_samples(pixels: Pixels) -> Pixels:
-    """RGBX, (H, W, 3), with its fourth bytes, (H, W, 4): a view of the same memory."""
-    return np.lib.stride_tricks.as_strided(pixels, (*pixels.shape[:2], _RGBX))
-
-
 def run_on_rgb(run: Callable[[Surface], int], surface: Surface, *, threads: int) -> int:
     """Run a loop that does not support RGBX over a surface that may be RGBX.
 

@@ -138,7 +138,7 @@ def settle_open(job, ring, phase, row, column, samples, rows, entry, end):
                 each = 2 * (quad - ROWS * WHOLE) + lane // HALF_WIDE
                 sample = WHOLE * WIDE + lane % HALF_WIDE
             sample += chunk * ROW_CHUNK
-            if each < rows and sample < samples and (job.counted >> (sample & 3)) & 1:
+            if each < rows and sample < samples:
                 clipped += settle(job, ring, phase, each, sample, out + each * job.out_pitch + sample)
                 settled += 1
             word &= word - 1
@@ -192,8 +192,6 @@ def store_pair_sums(job, ring, least, most, phase, row, column, samples, rows, s
             load_i64(bounds + 8),
             to,
             pitch,
-            job.fourth,
-            job.counted,
             number,
             end,
             rows,

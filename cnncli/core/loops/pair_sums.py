@@ -118,8 +118,6 @@ def pair_sums(
     doubt,
     dst,
     pitch,
-    fourth,
-    counted,
     number,
     found,
     rows,
@@ -130,8 +128,8 @@ def pair_sums(
 
     A sum is open where less than ``doubt`` remains of the division. ``found`` receives two integers for each
     quad that has open ones: a bit for each sample, and the quad's number, of those from ``number`` on. Adds
-    the others that are no bytes, in the first rows and lanes, to the integer at ``clipped``; ``counted`` has
-    a 1 for each of 64 samples that count. Returns where ``found`` ends.
+    the others that are no bytes, in the first rows and lanes, to the integer at ``clipped``. Returns where
+    ``found`` ends.
     """
 
     def codegen(context, builder, signature, args):
@@ -145,8 +143,6 @@ def pair_sums(
             doubt,
             dst,
             pitch,
-            fourth,
-            counted,
             number,
             found,
             *valid,
@@ -154,12 +150,11 @@ def pair_sums(
         ) = args
         sums = _sums(builder, src, ends, offsets, weights, start)
         shift, doubt = (splatted(builder, builder.trunc(each, I32)) for each in (shift, doubt))
-        mark = splatted(builder, builder.trunc(fourth, I32))
         below = builder.sub(builder.shl(_every(1), shift), _every(1))
         for quad, places in enumerate(QUADS):
             own = [sums[row][v] for row, v in places]
             low, clamped = packed_bytes(builder, [builder.ashr(each, shift) for each in own])
-            _store_quad(builder, builder.or_(low, mark), dst, pitch, places)
+            _store_quad(builder, low, dst, pitch, places)
             rest = (builder.and_(each, below) for each in own)
             holds = [builder.icmp_signed("<", each, doubt) for each in rest]
             open_ = builder.zext(flagged(builder, holds), I64)
@@ -170,14 +165,13 @@ def pair_sums(
             found = builder.add(found, builder.mul(some, ir.Constant(I64, ENTRY_BYTES)))
             some, beyond = beyond_byte(builder, clamped)
             with builder.if_then(some, likely=False):
-                far = builder.zext(beyond(), I64)
-                far = builder.and_(builder.and_(far, counted), builder.not_(open_))
+                far = builder.and_(builder.zext(beyond(), I64), builder.not_(open_))
                 far = builder.and_(far, _valid(builder, places, *valid))
                 count = builder.call(_function(builder, "ctpop.i64", I64, [I64]), [far])
                 stored(builder, clipped, builder.add(loaded(builder, clipped, I64, 8), count), 8)
         return found
 
-    return types.intp(*[types.intp] * 16), codegen
+    return types.intp(*[types.intp] * 14), codegen
 
 
 def _store_quad(builder, low, dst, pitch, places):
