@@ -31,6 +31,7 @@ from .networks import RATE, WORKS, training_step
 
 THREADS = (2, 4, 8, 16, 32, 64)
 BEST_OF = 5
+LASTING = 0.1  # seconds of what the clock measures: threads find their cores meanwhile
 HOP = 0.1e-6  # seconds that a shared line takes from one core to the next
 FILTERS = {
     "any kernel 3x3": filters.weights_of_any_kernel(3),
@@ -68,8 +69,8 @@ def _print(name: str, measured: Callable[[int], float], modelled: Callable[[int]
     print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
 
 
-def least(function: Callable[[], object], times: int = BEST_OF) -> float:
-    """The least seconds of several calls."""
+def least(function: Callable[[], object], times: int = BEST_OF, *, lasting: float = 0.0) -> float:
+    """The least seconds of several calls, of as many as last so many seconds together at least."""
 
     def once() -> float:
         start = perf_counter()
@@ -77,7 +78,10 @@ def least(function: Callable[[], object], times: int = BEST_OF) -> float:
         return perf_counter() - start
 
     function()
-    return min(once() for _ in range(times))
+    found = [once() for _ in range(times)]
+    while sum(found) < lasting:
+        found.append(once())
+    return min(found)
 
 
 def _filter(what: Any) -> tuple[Callable[[int], float], Callable[[int], float]]:
@@ -92,7 +96,7 @@ def _filter(what: Any) -> tuple[Callable[[int], float], Callable[[int], float]]:
     def modelled(threads: int) -> float:
         return sum(split(items, threads, start=start, take=take) for items in _items(run, threads))
 
-    return lambda threads: least(lambda: run(threads=threads)), modelled
+    return lambda threads: least(lambda: run(threads=threads), lasting=LASTING), modelled
 
 
 def _items(run: Callable[..., object], threads: int) -> list[list[float]]:
@@ -164,7 +168,7 @@ def _network(model: str, batch: int, learns: bool) -> tuple[Callable[[int], floa
         run()
         return joined(phases(program, batch), threads)
 
-    return lambda threads: least(made(threads)[1]), modelled
+    return lambda threads: least(made(threads)[1], lasting=LASTING), modelled
 
 
 def phases(program: Program, samples: int) -> list[tuple[int, float]]:
