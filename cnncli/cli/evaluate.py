@@ -80,11 +80,8 @@ def run(settings: Settings) -> int:
         values.choice("--split", split, SPLITS)
     set_max_pixels(values.within("--max-pixels", settings.max_pixels, 1))
     trained = load_trained(settings, quiet=quiet)
-    if settings.output is not None and not files_of(trained.task):
-        raise UsageError(
-            "-o is given, but nothing is drawn of boxes and masks; expected a network for classes",
-            "Leave -o out: --json has all figures.",
-        )
+    if settings.output is not None:
+        _check_drawn(trained)
     try:
         cores = thread_count(settings.threads)
         found = _loaded(settings, trained, threads=cores)
@@ -105,6 +102,15 @@ def run(settings: Settings) -> int:
     if folder is not None and not quiet and (files := files_of(trained.task)):
         report(f"{', '.join(files[:-1])} and {files[-1]} are in {shown(folder)}")
     return SOME_FAILED if predictions.dataset.skipped else DONE
+
+
+def _check_drawn(trained: Trained) -> None:
+    """Refuse an output for a network of whose results no files are drawn."""
+    if not files_of(trained.task):
+        raise UsageError(
+            "-o is given, but nothing is drawn of boxes and masks; expected a network for classes",
+            "Leave -o out: --json has all figures.",
+        )
 
 
 def _loaded(settings: Settings, trained: Trained, *, threads: int) -> Dataset:

@@ -180,19 +180,13 @@ def _run_direct_pairs(fixed: "FixedPoint", weights: Weights, surface: Surface, *
         slides=sliding_tiles(threads),
         unit=_row_chunk(),
     )
-    record, channels = job.record, surface.channels
+    record = job.record
     pairs = (kh + 2) // 2
     ring = pairs + target.tap_rows // 2 - 1
     record["pairs"], record["ring"] = pairs, ring
     job.point("places", np.tile(4 * job.pitch * np.arange(ring), 2).astype(np.intp))
     _set_pair_taps(job, fixed.coarse)
-    vectors = -(-((kw - 1) * channels + 1) // target.lanes)
-    record["vectors"] = vectors
-    for name, numbers in (("coarse", fixed.coarse), ("fine", fixed.fine)):
-        table = np.zeros((2, 2 * pairs, vectors * target.lanes), np.int16)
-        for odd in range(2):
-            table[odd, odd : odd + kh, : kw * channels : channels] = numbers
-        job.point(name, _paired(table))
+    _set_fine_taps(job, fixed)
     for name in ("shift", "start", "error", "lean", "spread", "fine_start", "fine_doubt"):
         record[name] = getattr(fixed, name)
     record["kernel_width"], record["kernel_height"] = kw, kh
@@ -228,6 +222,19 @@ def _set_pair_taps(job: TileJob, numbers: NDArray[np.int16]) -> None:
     job.point("tap_ends", np.searchsorted(within, np.arange(len(stretches)), side="right"))
     job.point("tap_offsets", (4 * (turned * job.pitch + columns * channels)).astype(np.intp))
     job.point("tap_weights", np.ascontiguousarray(weights[places, columns]))
+
+
+def _set_fine_taps(job: TileJob, fixed: "FixedPoint") -> None:
+    """Set the weights, and what they lack, as vectors of a row of pairs: those of even and of odd rows."""
+    target, channels, pairs = processor()[3], job.surface.channels, int(job.record["pairs"][0])
+    kh, kw = fixed.coarse.shape
+    vectors = -(-((kw - 1) * channels + 1) // target.lanes)
+    job.record["vectors"] = vectors
+    for name, numbers in (("coarse", fixed.coarse), ("fine", fixed.fine)):
+        table = np.zeros((2, 2 * pairs, vectors * target.lanes), np.int16)
+        for odd in range(2):
+            table[odd, odd : odd + kh, : kw * channels : channels] = numbers
+        job.point(name, _paired(table))
 
 
 def _paired(numbers: NDArray[np.int16]) -> NDArray[np.int32]:

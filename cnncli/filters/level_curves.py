@@ -20,7 +20,9 @@ Floats = NDArray[np.float32]
 
 @record(kw_only=True, eq=False)
 class Curve:
-    """How values become others, in one of the forms of ``jobs.CURVES``; what is no number stays so.
+    """How values become others, in one of the forms of ``jobs.CURVES``.
+
+    What is no number stays so, but that a step makes it ``least``.
 
     Attributes
     ----------

@@ -19,7 +19,7 @@ from cnncli.core.choices import (
 from cnncli.core.heap import LINE
 from cnncli.core.native import processor
 from cnncli.core.threads import movers
-from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
+from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
 from cnncli.filters.execute import clipped_in, run_direct, unmapped
 from cnncli.filters.rgbx import run_on_rgb
 from cnncli.records import record, replace
@@ -286,20 +286,15 @@ def _run_enlarge(surface: Surface, taps: Sequence[Taps], order: Order, threads: 
     lefts, beyond = np.minimum.reduceat(order.first, edges), np.maximum.reduceat(columns.beyond, edges)
     vectors = tile_width * channels // lanes
     number = np.arange(len(order.starts)) // vectors
-    kept = _rising(rows.first)
-    kept_rows = int((np.maximum.accumulate(rows.beyond) - kept).max())
+    kept_rows = _point_rows(job, rows)
     pitch = _padded(int((beyond - lefts).max() + len(order.weights)) * channels + lanes)
     tables = {
         "lefts": lefts,
         "spans": beyond - lefts,
         "starts": 4 * (order.starts - lefts[number] * channels),
-        "row_kept": kept,
-        "row_first": rows.first,
-        "row_ends": rows.ends,
     }
     for name, table in tables.items():
         job.point(name, np.ascontiguousarray(table, np.intp))
-    job.point("row_weights", rows.weights.astype(np.float32))
     job.point("places", order.places)
     job.point("weights", order.weights)
     numbers = {
@@ -318,6 +313,15 @@ def _run_enlarge(surface: Surface, taps: Sequence[Taps], order: Order, threads: 
     scratch = HEADER_BYTES + 4 * ((kept_rows + 1) * pitch + _padded(tile_width * channels))
     count = len(edges) * -(-height // ENLARGED_ROWS)
     return clipped_in(native.run("enlarge", job.record, count, threads=threads, scratch_bytes=scratch))
+
+
+def _point_rows(job: TileJob, rows: Taps) -> int:
+    """Set the rows that each row of a larger picture is made of; returns how many have to be kept at once."""
+    kept = _rising(rows.first)
+    for name, table in (("row_kept", kept), ("row_first", rows.first), ("row_ends", rows.ends)):
+        job.point(name, np.ascontiguousarray(table, np.intp))
+    job.point("row_weights", rows.weights.astype(np.float32))
+    return int((np.maximum.accumulate(rows.beyond) - kept).max())
 
 
 def _padded(samples: int) -> int:
