@@ -16,7 +16,7 @@ from cnncli.filters.kinds.median import Median, run_median, run_weighted_median
 from cnncli.filters.kinds.morphology import Morphology, run_morphology
 from cnncli.filters.kinds.zero_crossings import run_zero_crossings, zero_crossings
 from cnncli.filters.model import PlacedKernels
-from cnncli.filters.moves import run_moved
+from cnncli.filters.moves import run_affine, run_moved, run_resize, taps_for
 from cnncli.filters.second import Second
 from cnncli.filters.spec import parse_spec
 from cnncli.records import replace
@@ -43,6 +43,9 @@ TURNS = {
     "right": lambda pixels: columns_of(pixels)[:, ::-1],
     "left": lambda pixels: columns_of(pixels)[::-1],
 }
+#: Pixels of each axis from which one of the result is made, and how.
+SIZES = {"enlarge-2": (0.5, "bilinear"), "enlarge-6": (0.3, "lanczos"), "shrink": (1.0, "area")}
+TAPS = {"rotate-1": 1, "rotate-2": 2, "rotate-4": 4}
 
 
 def ways():
@@ -65,18 +68,50 @@ def ways():
     found["canny"] = (CANNY, 2 * CANNY.reach + 1, run_canny)
     found["zero-crossings"] = (CROSSINGS, len(CROSSINGS.weights), run_zero_crossings)
     found["clahe"] = (parse_spec("clahe:clip=2,tiles=3"), 1, run_pixels)
-    for spec in ("gamma:2", "equalize"):
+    for spec in ("gamma:2", "equalize", "normalize"):
         found[spec] = (parse_spec(spec), 1, run_pixels)
     for operation in ("add", "multiply", "blend"):
         found[operation] = (parse_spec(f"{operation}:other"), 1, run_pixels)
-    for name in TURNS:
-        found[name] = (name, 1, run_turn)
+    adaptive = parse_spec("threshold:adaptive:5")
+    found["adaptive"] = (adaptive, len(adaptive.weights), run_window)
+    for names, function in ((TURNS, run_turn), (SIZES, run_size), (TAPS, run_angle)):
+        found |= {name: (name, 1, function) for name in names}
     return found
 
 
 def run_turn(name, surface, *, threads):
     """The pixels in another order, in a picture of the same size."""
     return run_moved(surface, TURNS[name], threads=threads)
+
+
+def alone(surface, src):
+    """The surface with other pixels, which lie as they are."""
+    height, width = src.shape[:2]
+    return replace(surface, src=src, xmap=np.arange(width), ymap=np.arange(height), stride=(1, 1))
+
+
+def run_size(name, surface, *, threads):
+    """The last pixels in the size of the output."""
+    share, interpolation = SIZES[name]
+    shape = surface.out.shape[:2]
+    sides = [max(1, int(share * side)) for side in shape]
+    taps = [taps_for(*axis, interpolation, (0, axis[1])) for axis in zip(sides, shape, strict=True)]
+    return run_resize(alone(surface, surface.src[-sides[0] :, -sides[1] :]), taps, threads=threads)
+
+
+def run_angle(name, surface, *, threads):
+    """The pixels turned, the last of them in the middle of the result: nothing lies behind it."""
+    height, width = surface.src.shape[:2]
+    tall, wide, _ = surface.out.shape
+    at = (width - 1.2 - 0.4 * wide - 0.3 * tall, height - 1.3 + 0.3 * wide - 0.4 * tall)
+    steps = ((0.8, -0.6), (0.6, 0.8))
+    return run_affine(alone(surface, surface.src), at, steps, TAPS[name], threads=threads)
+
+
+def run_window(filter, surface, *, threads):
+    """A filter of a window whose weights it has itself."""
+    placed = PlacedKernels((filter.weights,), (len(filter.weights) // 2,) * 2)
+    return filter.run(placed, filter.plan(), surface, dilation=1, threads=threads)[1]
 
 
 def run_pixels(filter, surface, *, threads):
