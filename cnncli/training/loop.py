@@ -14,7 +14,7 @@ from cnncli.data.warp import RENDER_LOOP
 from cnncli.errors import CnncliError
 from cnncli.nn import Flatten, Inference, Network, TrainingStep
 from cnncli.tasks.task import Tally, Task, added
-from cnncli.training.options import TrainOptions, usual_rate
+from cnncli.training.options import USUAL_SCHEDULE, TrainOptions, usual_rate
 from cnncli.training.schedules import parse_schedule, prolonged
 from cnncli.training.state import Progress, State
 from cnncli.training.weight_average import WeightAverage
@@ -135,7 +135,7 @@ class Trainer:
         )
         self.average = WeightAverage(network, options.ema) if options.ema else None
         self._schedule = prolonged(
-            parse_schedule(options.sched), (*inputs.plans, self.epochs), len(inputs.train)
+            parse_schedule(options.sched or USUAL_SCHEDULE), (*inputs.plans, self.epochs), len(inputs.train)
         )
         self._validation = self._inference() if inputs.val is not None else None
         self._before = (np.empty_like(network.weights), np.empty_like(network.state))

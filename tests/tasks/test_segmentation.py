@@ -161,7 +161,7 @@ def test_the_default_recipe_on_scenes():
     """What the README's figures were measured with: so many scenes in an epoch, and 11 classes."""
     options = TrainOptions(dataset="digit-scenes", task="segment").settled(1793, of="pixels")
     assert (options.epochs, options.batch_size, options.lr, options.opt) == (21, 8, 0.016, "muon")
-    assert options.sched == "one-cycle"
+    assert options.sched == "linear:warmup=1"
     assert architecture("auto", (128, 128, 3), 11, of="pixels").name == "segmenter:width=1.5"
 
 

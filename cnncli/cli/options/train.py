@@ -67,7 +67,8 @@ class Settings:
         "--sched",
         help=(
             "Schedule of the learning rate: constant, step, cosine, linear or one-cycle; with"
-            " parameters: cosine:warmup=2 (epochs), step:at=0.5/0.75,gamma=0.1.  [default: one-cycle]"
+            " parameters: cosine:warmup=2 (epochs), step:at=0.5/0.75,gamma=0.1.  [default: one-cycle;"
+            " linear:warmup=1 for masks]"
         ),
         metavar="NAME",
     )
