@@ -19,6 +19,9 @@ from cnncli.core.choices import LINGER_POLLS, SPIN_POLLS
 from cnncli.core.nn_jobs import CACHE_LINE, CALL, PHASE, PROGRAM, TASK
 from cnncli.core.workers import WorkerThreads, workers
 
+#: Architectures on which other cores see what Python stores in its order, so that a helper may begin a step
+#: when it sees the gate open; elsewhere the lock that wakes it is what orders the stores.
+STORES_IN_ORDER = ("x86_64", "AMD64", "i686")
 _yield_thread = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 
@@ -98,6 +101,7 @@ class Program:
         self._job["patience"], self._job["linger"] = SPIN_POLLS, LINGER_POLLS
         self._function = native.native_function("program")
         self._address = self._job.ctypes.data
+        self._lingers = native.processor()[0] in STORES_IN_ORDER
         self._scratch_addresses = [scratch.ctypes.data for scratch in self._scratch]
 
     def run(self, samples: int, *, phases: tuple[int, int] | None = None) -> None:
@@ -139,7 +143,7 @@ class Program:
         # The step first: a late thread must not take part in the next one from its place in the last.
         place[1] = self._gate[0]
         place[0] = self._first[0]
-        own = self._address if worker else 0
+        own = self._address if worker and self._lingers else 0
         while True:
             self._function(self._address, self._scratch_addresses[worker], 0, own)
             if place[0] >= self._after[0]:

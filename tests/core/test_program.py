@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from cnncli.core import nn_jobs
+from cnncli.core import native, nn_jobs
+from cnncli.core import program as program_module
 from cnncli.core.program import Call, Program
 from cnncli.core.workers import WorkerThreads
 
@@ -63,8 +64,10 @@ PAUSES = (0, 2e-5, 2e-4)  # seconds: helpers still wait for the next step, or ha
 
 
 @pytest.mark.parametrize("threads", [2, 3])
-def test_helpers_that_wait_take_part_in_the_steps_that_there_are(threads):
+@pytest.mark.parametrize("lingers", [True, False])
+def test_helpers_that_wait_take_part_in_the_steps_that_there_are(monkeypatch, threads, lingers):
     """Some phases and samples of two programs in turn, as they change from step to step."""
+    monkeypatch.setattr(program_module, "STORES_IN_ORDER", (native.processor()[0],) if lingers else ())
     arrays, jobs, steps = chain(300, phases=4)
     program = Program(steps, threads=threads, scratch_bytes=0)
     others, other_jobs, other_steps = chain(200, phases=2, samples=True)

@@ -144,8 +144,8 @@ def loop(job_pointer, scratch, lo, hi):
     """Work of a thread: ``scratch`` is its own, and starts with where it is, which calls overwrite.
 
     The first number in scratch is the phase to go on with, that behind the last of the run when it is done;
-    the second is the step that the thread takes part in. ``hi`` is the address of the job for a helper, which
-    lingers, and 0 for the caller.
+    the second is the step that the thread takes part in. ``hi`` is the address of the job for a helper that
+    lingers, and 0 for others.
     """
     job = record(job_pointer)
     phase = load_i64(scratch)
