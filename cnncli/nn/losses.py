@@ -188,6 +188,12 @@ class Dice(Loss):
         whole = 0.0 if self.entropy is None else self.entropy.weigh(labels, outputs)
         return len(labels) / whole if whole > 0 else 0.0
 
+    def prepare(self, targets: NDArray[np.generic], out: Floats) -> float:
+        """Refuse rows: each pixel has one class."""
+        raise CnncliError(
+            f"labels have shape {targets.shape}; expected {out.shape[:-1]}", "Give one class for each pixel."
+        )
+
 
 @dataclass(frozen=True)
 class SigmoidCrossEntropy(Loss):

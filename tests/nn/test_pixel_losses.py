@@ -311,6 +311,11 @@ def test_bits_do_not_depend_on_threads():
         (SoftmaxCrossEntropy(), np.full((SAMPLES, HEIGHT, WIDTH), -2), "labels run from -2"),
         (SoftmaxCrossEntropy(), np.zeros((SAMPLES, WIDTH, HEIGHT), int), r"labels have shape \(5, 7, 3\)"),
         (Dice(), np.zeros(SAMPLES, int), "labels have shape"),
+        (
+            Dice(),
+            np.zeros((SAMPLES, HEIGHT, WIDTH, 4), np.float32),
+            r"shape \(5, 3, 7, 4\); expected \(5, 3, 7\)",
+        ),
         (Focal(), np.zeros((SAMPLES, HEIGHT, WIDTH, 4), np.float32), "expected (5, 3, 7, 5)"),
     ],
 )
