@@ -43,7 +43,11 @@ class Adaptive(Linear):
     def run(
         self, placed: PlacedKernels, plan: Plan, surface: Surface, *, dilation: int, threads: int
     ) -> tuple[Plan, int]:
-        """Compare each pixel, times the cells of the window, with the sum: of integers, both are exact."""
+        """Compare each pixel, times the cells of the window, with the sum.
+
+        Below 2^24, as of bytes, both are exact. Above, and of floats, they are rounded: pixels of a flat area
+        of 16 bits may lie above their mean.
+        """
         (weights,), (x, y) = placed.kernels, placed.anchor
         cell = float(weights[0, 0])
         in_cells = plan if plan.rows is None else replace(plan, rows=plan.rows / cell)
