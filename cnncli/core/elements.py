@@ -71,12 +71,12 @@ def as_float(builder, value, result):
     return value if value.type == result else builder.uitofp(value, result)
 
 
+def steps(builder, stop, step=1):
+    """Loop over 0, step, … below ``stop``."""
+    return cgutils.for_range_slice(builder, ir.Constant(I64, 0), stop, ir.Constant(I64, step), inc=True)
+
+
 def whole_groups(builder, samples, size):
     """Loop over whole groups of a row, by the index of their first sample."""
-    return cgutils.for_range_slice(
-        builder,
-        ir.Constant(I64, 0),
-        builder.mul(builder.sdiv(samples, ir.Constant(I64, size)), ir.Constant(I64, size)),
-        ir.Constant(I64, size),
-        inc=True,
-    )
+    whole = builder.mul(builder.sdiv(samples, ir.Constant(I64, size)), ir.Constant(I64, size))
+    return steps(builder, whole, size)

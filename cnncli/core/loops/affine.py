@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 
 from cnncli.core import jobs
 from cnncli.core.choices import TURNED_APART, TURNED_COLUMNS
-from cnncli.core.elements import BYTE, FLOAT, INTEGERS, U8, U16, address_of, as_float, size_of
+from cnncli.core.elements import BYTE, FLOAT, INTEGERS, U8, U16, address_of, as_float, size_of, steps
 from cnncli.core.jobs import RGBX
 from cnncli.core.loads import load_sample
 from cnncli.core.loops.doubles import DOUBLES, floor, whole_bits
@@ -162,13 +162,6 @@ def columns_within(job, row, reach, spare, lo, hi):
     return lo, max(lo, hi)
 
 
-def _steps(builder, count, step=1):
-    """A loop over 0, step, … below ``count``."""
-    return cgutils.for_range_slice(
-        builder, ir.Constant(I64, 0), count, ir.Constant(I64, step), intp=I64, inc=True
-    )
-
-
 @intrinsic
 def find_places(
     typing_context, x, x_step, x_beyond, y, y_step, y_beyond, half, pitch, pixel, column, count, dst
@@ -186,7 +179,7 @@ def find_places(
         half, pitch, pixel = (splatted(builder, each) for each in (half, pitch, pixel))
         numbers = ir.Constant(DOUBLES, [float(lane) for lane in range(LANES)])
         least = cgutils.alloca_once_value(builder, constant(1))
-        with _steps(builder, count, LANES) as (i, _):
+        with steps(builder, count, LANES) as (i, _):
             first = builder.sitofp(builder.add(column, i), DOUBLES.element)
             columns = builder.fadd(splatted(builder, first), numbers)
             whole = []
@@ -214,7 +207,7 @@ def fetch_ahead(typing_context, src, offsets, count):
 
     def codegen(context, builder, signature, args):
         src, offsets, count = args
-        with _steps(builder, count, TURNED_APART) as (i, _):
+        with steps(builder, count, TURNED_APART) as (i, _):
             at = builder.add(offsets, builder.mul(i, ir.Constant(I64, 8)))
             prefetch(builder, builder.add(src, loaded(builder, at, I64, 8)))
         return context.get_dummy_value()
@@ -232,7 +225,7 @@ def _pairs(element):
         def codegen(context, builder, signature, args):
             src, pitch, offsets, count, upper, lower = args
             below = builder.add(src, pitch)
-            with _steps(builder, count) as (i, _):
+            with steps(builder, count) as (i, _):
                 offset = loaded(builder, builder.add(offsets, builder.mul(i, ir.Constant(I64, 8))), I64, 8)
                 for row, to in ((src, upper), (below, lower)):
                     found = loaded(builder, builder.add(row, offset), pair, 1)
@@ -273,7 +266,7 @@ def _between_pairs(element):
     def weigh(typing_context, upper, lower, across, down, count, dst):
         def codegen(context, builder, signature, args):
             upper, lower, across, down, count, dst = args
-            with _steps(builder, count, LANES) as (i, _):
+            with steps(builder, count, LANES) as (i, _):
                 pairs = [
                     split(builder, builder.add(row, builder.mul(i, ir.Constant(I64, 2 * size))))
                     for row in (upper, lower)
@@ -307,14 +300,14 @@ def _between_four(element):
         def codegen(context, builder, signature, args):
             src, pitch, pixel, channels, offsets, across, down, count, dst = args
             row_bytes = builder.mul(channels, ir.Constant(I64, 4))
-            with _steps(builder, count) as (i, _):
+            with steps(builder, count) as (i, _):
                 offset = loaded(builder, builder.add(offsets, builder.mul(i, ir.Constant(I64, 8))), I64, 8)
                 first, to = builder.add(src, offset), builder.add(dst, builder.mul(i, row_bytes))
                 shares = [
                     splatted(builder, loaded(builder, address_of(builder, each, i, F32), F32, 4), COLORS)
                     for each in (across, down)
                 ]
-                with _steps(builder, channels, COLORS) as (channel, _):
+                with steps(builder, channels, COLORS) as (channel, _):
                     at = address_of(builder, first, channel, element)
                     lines = (at, builder.add(at, pitch))
                     rows = [

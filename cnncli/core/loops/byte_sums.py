@@ -10,6 +10,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core.choices import ROWS_AHEAD
+from cnncli.core.elements import steps
 from cnncli.core.loads import float_vectors
 from cnncli.core.loops.integers import clear
 from cnncli.core.loops.kernel_rows import in_place, storing_chunks, tile_at
@@ -33,12 +34,6 @@ MOST_PIECES = 64
 load_bytes = row_copier(1)
 
 
-def _span(builder, samples):
-    return cgutils.for_range_slice(
-        builder, ir.Constant(I64, 0), samples, ir.Constant(I64, STEP), intp=I64, inc=True
-    )
-
-
 def slide_sums(element):
     """An intrinsic: sums += bytes that enter - bytes that leave, in whole steps."""
     vector = ir.VectorType(element, STEP)
@@ -48,7 +43,7 @@ def slide_sums(element):
     def slide(typing_context, sums, entering, leaving, samples):
         def codegen(context, builder, signature, args):
             sums, entering, leaving, samples = args
-            with _span(builder, samples) as (i, _):
+            with steps(builder, samples, STEP) as (i, _):
                 more, less = (
                     builder.zext(loaded(builder, builder.add(row, i), ir.VectorType(BYTE, STEP), 1), vector)
                     for row in (entering, leaving)
@@ -72,7 +67,7 @@ def double_sums(element):
     def double(typing_context, src, shift, dst, samples):
         def codegen(context, builder, signature, args):
             src, shift, dst, samples = args
-            with _span(builder, samples) as (i, _):
+            with steps(builder, samples, STEP) as (i, _):
                 offset = builder.mul(i, size)
                 at = builder.add(src, offset)
                 one, other = (loaded(builder, each, vector, 1) for each in (at, builder.add(at, shift)))

@@ -11,7 +11,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core import jobs
-from cnncli.core.elements import INTEGERS, address_of
+from cnncli.core.elements import INTEGERS, address_of, steps
 from cnncli.core.loops.kernel_rows import tile_at
 from cnncli.core.loops.resize import add_row
 from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
@@ -62,11 +62,7 @@ def _columns(taps):
     def sum_columns(typing_context, sums, pixel, vectors, starts, places, weights, plane, dst):
         def codegen(context, builder, signature, args):
             sums, pixel, vectors, starts, places, weights, plane, dst = args
-            one = ir.Constant(I64, 1)
-            with cgutils.for_range_slice(builder, ir.Constant(I64, 0), vectors, one, intp=I64, inc=True) as (
-                number,
-                _,
-            ):
+            with steps(builder, vectors) as (number, _):
                 offset = builder.mul(number, ir.Constant(I64, VECTOR_BYTES))
                 start = builder.add(starts, builder.mul(number, ir.Constant(I64, 8)))
                 at = builder.add(sums, loaded(builder, start, I64, 8))
@@ -96,8 +92,7 @@ def two_rows(typing_context, upper, lower, upper_weight, lower_weight, dst, size
     def codegen(context, builder, signature, args):
         upper, lower, *weights, dst, size = args
         weights = [splatted(builder, each) for each in weights]
-        step = ir.Constant(I64, VECTOR_BYTES)
-        with cgutils.for_range_slice(builder, ir.Constant(I64, 0), size, step, intp=I64, inc=True) as (i, _):
+        with steps(builder, size, VECTOR_BYTES) as (i, _):
             total = constant(0)
             for row, weight in zip((upper, lower), weights, strict=True):
                 total = fused(builder, loaded(builder, builder.add(row, i), VECTOR, 4), weight, total)

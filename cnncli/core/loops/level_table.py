@@ -9,7 +9,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core import jobs
-from cnncli.core.elements import FLOAT, U8
+from cnncli.core.elements import FLOAT, U8, steps
 from cnncli.core.loops.integers import load_u8, load_u16, load_u32, store_8, store_16, store_32
 from cnncli.core.loops.tile_io import inline
 from cnncli.core.native import processor
@@ -77,11 +77,7 @@ def map_vectors(typing_context, table, src, out, count):
     def codegen(context, builder, signature, args):
         table, src, out, count = args
         find = _in_halves(builder, table) if _WIDE else _in_sixteenths(builder, table)
-        step = ir.Constant(I64, VECTOR_BYTES)
-        with cgutils.for_range_slice(builder, ir.Constant(I64, 0), count, step, intp=I64, inc=True) as (
-            at,
-            _,
-        ):
+        with steps(builder, count, VECTOR_BYTES) as (at, _):
             places = loaded(builder, builder.add(src, at), _VECTOR, 1)
             stored(builder, builder.add(out, at), find(places), 1)
         return context.get_dummy_value()

@@ -10,6 +10,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core import jobs
+from cnncli.core.elements import steps
 from cnncli.core.loops.integers import copy_bytes
 from cnncli.core.loops.tile_io import inline
 from cnncli.core.native import processor
@@ -55,11 +56,6 @@ def _for_each_size(builder, size, sizes, emit):
     builder.position_at_end(done)
 
 
-def _steps(builder, stop, step=1):
-    """A loop over 0, step, … below ``stop``."""
-    return cgutils.for_range_slice(builder, _number(0), stop, _number(step), intp=I64, inc=True)
-
-
 @intrinsic
 def mirror_vectors(typing_context, src, out, width, size):
     """As much of a row as vectors can write, without a byte beyond it; returns how many bytes are done."""
@@ -77,7 +73,7 @@ def mirror_vectors(typing_context, src, out, width, size):
             order = ir.Constant(ir.VectorType(I32, length), [*order, *[0] * (length - used)])
             first = builder.add(src, _number(each - length))
             stop = builder.sub(builder.mul(width, size), _number(length - 1))
-            with _steps(builder, stop, used) as (at, _):
+            with steps(builder, stop, used) as (at, _):
                 row = loaded(builder, builder.sub(first, at), ir.VectorType(_BYTE, length), 1)
                 stored(builder, builder.add(out, at), builder.shuffle_vector(row, row, order), 1)
                 builder.store(builder.add(at, _number(used)), done)
@@ -96,10 +92,10 @@ def move(typing_context, src, src_row, src_column, out, out_row, out_column, row
         src, src_row, src_column, out, out_row, out_column, rows, columns, size = args
 
         def emit(each):
-            with _steps(builder, rows) as (y, _):
+            with steps(builder, rows) as (y, _):
                 line = builder.add(src, builder.mul(y, src_row))
                 out_line = builder.add(out, builder.mul(y, out_row))
-                with _steps(builder, columns) as (x, _):
+                with steps(builder, columns) as (x, _):
                     place = builder.add(line, builder.mul(x, src_column))
                     to = builder.add(out_line, builder.mul(x, out_column))
                     if each is None:

@@ -4,7 +4,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from cnncli.core.elements import BYTE, INTEGERS, NONE
+from cnncli.core.elements import BYTE, INTEGERS, NONE, steps
 from cnncli.core.loops.packing import beyond_byte, flagged, packed_bytes, pair_products
 from cnncli.core.loops.taps import ROW_CHUNK, ROWS
 from cnncli.core.simd import I32, I64, LANES, TARGET, VECTOR_BYTES, loaded, prefetch, splatted, stored
@@ -81,11 +81,10 @@ def range_of(typing_context, least, most, places, pairs, length):
         found = [cgutils.alloca_once(builder, kind) for _ in range(2)]
         for extreme, worst in zip(found, (255, 0), strict=True):
             builder.store(ir.Constant(kind, [worst] * count), extreme)
-        one = ir.Constant(I64, 1)
-        with cgutils.for_range_slice(builder, NONE, pairs, one, inc=True) as (pair, _):
+        with steps(builder, pairs) as (pair, _):
             entry = builder.add(places, builder.mul(pair, ir.Constant(I64, 8)))
             skipped = builder.ashr(loaded(builder, entry, I64, 8), ir.Constant(I64, 2))
-            with cgutils.for_range_slice(builder, NONE, length, ir.Constant(I64, count), inc=True) as (i, _):
+            with steps(builder, length, count) as (i, _):
                 at = builder.add(skipped, i)
                 for extreme, row, comparison in zip(found, (least, most), "<>", strict=True):
                     values = loaded(builder, builder.add(row, at), kind, 1), builder.load(extreme)
@@ -251,12 +250,11 @@ def fine_sum(typing_context, src, places, coarse, fine, pairs, vectors):
         totals = [cgutils.alloca_once(builder, INTEGERS) for _ in range(2)]
         for total in totals:
             builder.store(_every(0), total)
-        one = ir.Constant(I64, 1)
-        with cgutils.for_range_slice(builder, NONE, pairs, one, inc=True) as (pair, _):
+        with steps(builder, pairs) as (pair, _):
             entry = builder.add(places, builder.mul(pair, ir.Constant(I64, 8)))
             here = builder.add(src, loaded(builder, entry, I64, 8))
             skipped = builder.mul(pair, vectors)
-            with cgutils.for_range_slice(builder, NONE, vectors, one, inc=True) as (v, _):
+            with steps(builder, vectors) as (v, _):
                 x = loaded(builder, builder.add(here, _vectors(builder, v)), INTEGERS, 4)
                 number = _vectors(builder, builder.add(skipped, v))
                 for table, total in zip((coarse, fine), totals, strict=True):
