@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
+from cnncli.core.choices import STREAMED_BYTES
 from cnncli.core.heap import aligned_empty
-from cnncli.core.native import processor
-from cnncli.core.threads import movers
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
 from cnncli.filters.execute import clipped_in
 from cnncli.filters.histogram import Numbers, dense_rows, is_dense
@@ -85,12 +84,6 @@ def along(curve: Curve, values: Floats, *, threads: int) -> Floats:
     return out
 
 
-def _looks_up_as_fast_as_it_moves() -> bool:
-    """Whether two permutations find 64 bytes in a table; elsewhere it takes 64 instructions for 32."""
-    _, _, features, target = processor()
-    return target.name == "avx512" and "avx512vbmi" in features.split()
-
-
 def map_levels(pixels: NDArray[Any], table: NDArray[Any], out: NDArray[Any], *, threads: int) -> None:
     """Write the table's entries of integers (H, W, C) to an array of its type."""
     rows = dense_rows(pixels)
@@ -101,8 +94,7 @@ def map_levels(pixels: NDArray[Any], table: NDArray[Any], out: NDArray[Any], *, 
         job[name], job[f"{name}_pitch"] = array.ctypes.data, array.strides[0]
         job[f"{name}_type"] = jobs.ELEMENT_TYPES[array.dtype]
     job["samples"], job["table"] = rows[:1].size, table.ctypes.data
-    if rows.itemsize == 1 and _looks_up_as_fast_as_it_moves():
-        threads = movers(rows.nbytes + written.nbytes, threads)
+    job["streams"] = written.nbytes >= STREAMED_BYTES
     native.run("level_table", job, len(rows), threads=threads)
     if written is not out:
         out[...] = written

@@ -6,6 +6,7 @@ from scipy import ndimage
 from surfaces import DTYPES, random_image, surface_over
 
 from cnncli.errors import CnncliError
+from cnncli.filters import level_curves
 from cnncli.filters.apply import Depth, apply_filters
 from cnncli.filters.bands import BandedFilters
 from cnncli.filters.borders import Border
@@ -277,6 +278,51 @@ def test_every_byte_has_its_entry(rng):
     out = np.empty_like(pixels)
     map_levels(pixels, table, out, threads=1)
     np.testing.assert_array_equal(out[0, :, 0], table)
+
+
+def plain_tables(rng):
+    """Tables of bytes that take an instruction or two, and the same with one entry changed."""
+    levels = np.arange(256, dtype=np.uint8)
+    tables = [levels ^ np.uint8(bits) for bits in (0, 1, 85, 255)]
+    tables += [np.where(levels > last, high, low).astype(np.uint8)
+               for last in (0, 1, 127, 128, 254) for low, high in ((0, 255), (200, 3))]  # fmt: skip
+    tables += [np.full(256, value, np.uint8) for value in (0, 128, 255)]
+    for table in tables:
+        yield table
+        for place in (0, 1, 127, 128, 254, 255, int(rng.integers(256))):
+            changed = table.copy()
+            changed[place] ^= 1
+            yield changed
+
+
+def test_tables_that_are_an_instruction_or_two(rng):
+    shuffled = rng.permutation(np.repeat(np.arange(256, dtype=np.uint8), 3))
+    pixels = shuffled[: 3 * 251].reshape(3, 251, 1)
+    assert len(np.unique(pixels)) == 256
+    for table in plain_tables(rng):
+        for part in (pixels, pixels[:, 3:40]):
+            out = np.zeros(part.shape, np.uint8)
+            map_levels(part, table, out, threads=1)
+            np.testing.assert_array_equal(out, table[part])
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_large_results_are_the_same_past_the_caches(monkeypatch, rng, width):
+    monkeypatch.setattr(level_curves, "STREAMED_BYTES", 0)
+    pixels = rng.integers(0, 256, (5, width + 9, 1), np.uint8)
+    for table in (255 - np.arange(256), np.arange(256) > 99, rng.permutation(256)):
+        held = np.full((5, width + 9, 1), 77, np.uint8)
+        for first in (0, 1, 9):  # rows that begin anywhere in a line, and those that follow one another
+            out, part = held[:, first : first + width], pixels[:, first : first + width]
+            map_levels(part, table.astype(np.uint8), out, threads=2)
+            np.testing.assert_array_equal(out, table.astype(np.uint8)[part])
+            assert (held[:, first + width :] == 77).all()
+            assert (held[:, :first] == 77).all()
+            held[:] = 77
+        whole = np.ascontiguousarray(pixels[:, :width])
+        out = np.zeros_like(whole)
+        map_levels(whole, table.astype(np.uint8), out, threads=2)
+        np.testing.assert_array_equal(out, table.astype(np.uint8)[whole])
 
 
 def test_samples_that_are_cut_off_are_counted():
