@@ -112,7 +112,7 @@ def dice_of(torch, z, true):
 
 @pytest.mark.parametrize("classes", [2, 11, 16, 35])
 def test_adjusted_losses(classes):
-    """Both are of outputs to which the logarithms of the weights are added; a weight of 0 adds nothing."""
+    """Cross-entropy is of outputs with the logarithms of the weights; 0 adds nothing. Dice is of the outputs."""
     weigh = np.linspace(0.5, 20, classes)
     weigh[-1] = 0
     given = tuple(weigh.tolist())
@@ -126,7 +126,7 @@ def test_adjusted_losses(classes):
         entropy = torch.nn.functional.cross_entropy(
             moved.permute(0, 3, 1, 2), goal, torch.tensor(weigh), ignore_index=UNCOUNTED
         )
-        return entropy + 0.5 * dice_of(torch, moved, goal)
+        return entropy + 0.5 * dice_of(torch, z, goal)
 
     agrees(trained(losses, true, outputs=classes), theirs)
 

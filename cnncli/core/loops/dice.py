@@ -3,7 +3,8 @@
 With p the softmax and t the targets of a class over all pixels: 1 minus the mean of
 (2 sum(p t) + 1) / (sum(p) + sum(t) + 1) over the classes that the sample has; for others there is nothing to
 overlap with. Pixels without a label do not count (Milletari et al., V-Net, 2016). To this comes the
-cross-entropy of each pixel, times `beside`, of the same softmax: most of the time goes into its exponentials.
+cross-entropy of each pixel, times `beside`, of the softmax of the outputs and what is added to them. Both are
+of the same exponentials, in which most of the time goes: with a = exp(what is added), q = p a / sum(p a).
 
 A row of targets is of a label: 1 for its class, then the targets of the cross-entropy, then their sum.
 """
@@ -12,7 +13,7 @@ import numpy as np
 
 from cnncli.core import nn_jobs
 from cnncli.core.loops.functions import ONE, ZERO, vexp, vlog
-from cnncli.core.loops.losses import LEAST, LOWEST, highest_of, shifted, targets_of
+from cnncli.core.loops.losses import LEAST, LOWEST, highest_of, shift_of, shifted, targets_of
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.simd import (
     LANES,
@@ -32,6 +33,7 @@ from cnncli.core.simd import (
 
 JOB = nn_jobs.LOSS
 TWO = np.float32(2)
+TINY = np.float32(1e-30)  # what is divided by at least: pixels that do not count have no probabilities
 # In scratch: what the exponentials of as many pixels as lanes add up to, and the sums of their targets. To
 # take the logarithm of one at a time would take as long as that of all.
 WHOLES, MASSES = 0, 4 * LANES
@@ -74,6 +76,7 @@ def row_of_few(job, scratch, x, dx, pixel, sums):
     count = job.outputs
     zero = splat(ZERO)
     shift = vload_first(job.shift, count, zero)
+    unshift = vexp(zero - shift)
     both = zero
     ours = zero
     true = zero
@@ -82,10 +85,10 @@ def row_of_few(job, scratch, x, dx, pixel, sums):
         value = vload_first(x + 4 * column * count, count, splat(LOWEST)) + shift
         value = value - splat(lane_max(value))
         share = vexp(value)
-        whole = lane_total(share)
+        own = share * unshift
         row = targets_of(job, pixel + column)
         counted = ONE if load_i64(job.labels + 8 * (pixel + column)) >= 0 else ZERO
-        p, t = share * splat(counted / whole), vload_first(row, count, zero)
+        p, t = own * splat(counted / lane_total(own)), vload_first(row, count, zero)
         vstore_first(dx + 4 * column * count, count, p)
         both = fma(p, t, both)
         ours = ours + p
@@ -93,7 +96,7 @@ def row_of_few(job, scratch, x, dx, pixel, sums):
         # Lanes beyond the classes are infinite, and have no target.
         goal = vload_first(row + 4 * count, count, zero)
         entropy = entropy - goal * vmax(splat(LEAST), value)
-        entropy = entropy + keep(scratch, column, whole, load_f32(row + 8 * count))
+        entropy = entropy + keep(scratch, column, lane_total(share), load_f32(row + 8 * count))
     add_to(sums, count, both)
     add_to(sums + 4 * count, count, ours)
     add_to(sums + 8 * count, count, true)
@@ -107,20 +110,22 @@ def softmax(job, scratch, x, dx, pixel, column):
     zero = splat(ZERO)
     top = highest_of(job, x)
     total = zero
+    whole = zero
     entropy = zero
     row = targets_of(job, pixel)
     for i in range(0, count, LANES):
         value = shifted(job, x, i) - top
         share = vexp(value)
-        vstore_first(dx + 4 * i, count - i, share)  # kept, as it is needed again
+        own = share * vexp(zero - shift_of(job, i))
+        vstore_first(dx + 4 * i, count - i, own)  # kept, as it is needed again
         total = total + share
+        whole = whole + own
         goal = vload_first(row + 4 * (count + i), count - i, zero)
         entropy = entropy - goal * vmax(splat(LEAST), value)
-    whole = lane_total(total)
-    factor = splat((ONE if load_i64(job.labels + 8 * pixel) >= 0 else ZERO) / whole)
+    factor = splat((ONE if load_i64(job.labels + 8 * pixel) >= 0 else ZERO) / lane_total(whole))
     for i in range(0, count, LANES):
         vstore_first(dx + 4 * i, count - i, vload_first(dx + 4 * i, count - i, zero) * factor)
-    return entropy + keep(scratch, column, whole, load_f32(row + 8 * count))
+    return entropy + keep(scratch, column, lane_total(total), load_f32(row + 8 * count))
 
 
 @inline
@@ -186,6 +191,7 @@ def descend_few(job, sums, dx, pixel):
     zero = splat(ZERO)
     by_share = vload_first(sums, count, zero)
     by_target = vload_first(sums + 4 * count, count, zero)
+    reshift = vexp(shift_of(job, 0))
     scale = splat(job.scale)
     beside = splat(job.beside)
     for column in range(job.width):
@@ -195,7 +201,8 @@ def descend_few(job, sums, dx, pixel):
         each = by_share - by_target * vload_first(row, count, zero)
         each = p * (each - splat(lane_total(each * p)))
         goal = vload_first(row + 4 * count, count, zero)
-        entropy = p * splat(load_f32(row + 8 * count)) - goal
+        q = p * reshift
+        entropy = q * splat(load_f32(row + 8 * count) / max(lane_total(q), TINY)) - goal
         vstore_first(at, count, scale * fma(beside, entropy, each))
 
 
@@ -208,14 +215,17 @@ def descend_many(job, sums, dx, pixel):
         at = dx + 4 * column * count
         row = targets_of(job, pixel + column)
         total = zero
+        whole = zero
         for i in range(0, count, LANES):
-            total = fma(slope(job, sums, row, i), vload_first(at + 4 * i, count - i, zero), total)
+            p = vload_first(at + 4 * i, count - i, zero)
+            total = fma(slope(job, sums, row, i), p, total)
+            whole = fma(vexp(shift_of(job, i)), p, whole)
         mean = splat(lane_total(total))
-        mass = splat(load_f32(row + 8 * count))
+        factor = splat(load_f32(row + 8 * count) / max(lane_total(whole), TINY))
         for i in range(0, count, LANES):
             p = vload_first(at + 4 * i, count - i, zero)
             each = p * (slope(job, sums, row, i) - mean)
-            entropy = p * mass - vload_first(row + 4 * (count + i), count - i, zero)
+            entropy = p * vexp(shift_of(job, i)) * factor - vload_first(row + 4 * (count + i), count - i, zero)
             vstore_first(at + 4 * i, count - i, splat(job.scale) * fma(splat(job.beside), entropy, each))
 
 

@@ -42,10 +42,15 @@ def targets_of(job, pixel):
 
 
 @inline
+def shift_of(job, i):
+    """What is added to outputs from number i on; 0 beyond the row."""
+    return vload_first(job.shift + 4 * i, job.outputs - i, splat(ZERO))
+
+
+@inline
 def shifted(job, x, i):
     """Outputs from number i on, with what is added to each; the least there is beyond the row."""
-    left = job.outputs - i
-    return vload_first(x + 4 * i, left, splat(LOWEST)) + vload_first(job.shift + 4 * i, left, splat(ZERO))
+    return vload_first(x + 4 * i, job.outputs - i, splat(LOWEST)) + shift_of(job, i)
 
 
 @inline
