@@ -11,7 +11,7 @@ Build a graph, initialise its weights, train, predict::
 
     network = Network(graph, seed=0)                    # He initialisation; or scheme="glorot"
     network.export()                                    # {"conv1.weight": (K, C, kh, kw), …} as in PyTorch
-    network.load(arrays, replace_head=False)            # the inverse; returns names not loaded
+    network.load(arrays)                                # the inverse
 
     objective = [Term("main", SoftmaxCrossEntropy(smoothing=0.1)), Term("aux1", SoftmaxCrossEntropy(), 0.3)]
     step = TrainingStep(network, 128, objective=objective, optimiser=SGD(momentum=0.9),

@@ -193,6 +193,11 @@ class Layer:
     max_inputs: ClassVar[int] = 1
     sets_frames: ClassVar[bool] = False  # its output may have another number of frames than its input
 
+    @property
+    def channel_axes(self) -> tuple[int, int] | None:
+        """Axes of its weight along which its channels and those of its input are; None: it mixes none."""
+        return None
+
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """Shape of the output."""
         return inputs[0]

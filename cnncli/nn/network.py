@@ -115,38 +115,19 @@ class Network:
         packed = self.weights if name in self.parameters else self.state
         return parameter.unpack(self._rows(name, parameter, packed))
 
-    def load(self, arrays: Mapping[str, NDArray[np.generic]], *, replace_head: bool = False) -> list[str]:
-        """Load parameters and buffers by name.
-
-        Parameters
-        ----------
-        arrays : mapping of str to ndarray
-            As returned by `export`; other names are ignored.
-        replace_head : bool
-            Keep the values of output layers where they do not fit, as for another number of classes.
-
-        Returns
-        -------
-        list of str
-            Names that were not loaded.
+    def load(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+        """Load parameters and buffers by name, as returned by `export`; other names are ignored.
 
         Raises
         ------
         CnncliError
             If one is missing or has another shape.
         """
-        graph = self.graph
-        heads = tuple(f"{name}." for role in graph.outputs for name in graph.heads(role))
-        skipped = []
         for name, parameter in (*self.parameters.items(), *self.states.items()):
             found = arrays.get(name)
-            if found is not None and found.shape == parameter.shape:
-                self._store(name, np.asarray(found, np.float32))
-            elif replace_head and name.startswith(heads):
-                skipped.append(name)
-            else:
+            if found is None or found.shape != parameter.shape:
                 raise _shape_error(name, found, parameter.shape)
-        return skipped
+            self._store(name, np.asarray(found, np.float32))
 
     def check(
         self, arrays: Mapping[str, NDArray[np.generic]], *, prefix: str = "", states: bool = True

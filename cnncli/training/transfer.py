@@ -1,5 +1,7 @@
 """Weights of another run to start from: all layers, and the rows of the head that mean the same."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -7,11 +9,15 @@ from cnncli.data.shipped import model_path
 from cnncli.errors import CnncliError, OptionError
 from cnncli.files.faults import shown
 from cnncli.models.localizer import BOX
-from cnncli.nn import Network
+from cnncli.nn import Concat, Graph, Network
+from cnncli.nn.graph import Node
 from cnncli.tasks.task import Task
 from cnncli.text import listed
 from cnncli.training.checkpoint import Checkpoint, load_checkpoint
 from cnncli.training.weights.load import is_elsewhere, load_weights
+
+Floats = NDArray[np.float32]
+Rows = NDArray[np.intp]
 
 
 def starting_point(init: str | None, model: str) -> tuple[Checkpoint | None, tuple[str, ...]]:
@@ -66,34 +72,86 @@ def transfer_weights(network: Network, start: Checkpoint, task: Task) -> str:
         Where the layers are not those of the checkpoint.
     """
     rows = [-1] * len(task.outputs) if start.is_numbered else task.rows_of(start.task)
-    arrays: dict[str, NDArray[np.generic]] = dict(start.arrays)
-    fits = _matched_head(network, start, rows, arrays)
     try:
-        network.load(arrays, replace_head=True)
+        arrays, fits = _matched(network, start, np.array(rows, np.intp))
+        network.load(arrays)
     except CnncliError as fault:
         raise OptionError(f"--init {shown(start.path or '')}: {fault.message}", fault.hint) from fault
     return f"weights from {shown(start.path or '')} ({_words(start.task, task, rows, fits=fits)})"
 
 
-def _matched_head(
-    network: Network, start: Checkpoint, rows: list[int], arrays: dict[str, NDArray[np.generic]]
-) -> bool:
-    """Put the rows of heads into the order of the network's outputs; False where another head is needed."""
+def _matched(network: Network, start: Checkpoint, rows: Rows) -> tuple[dict[str, Floats], bool]:
+    """A checkpoint's arrays, with channels of classes in the network's order; False where its head is new.
+
+    What the checkpoint does not know keeps the network's first values.
+    """
     graph = network.graph
     roles = [role for role in graph.outputs if not role.startswith(BOX)]
-    heads = tuple(f"{name}." for role in roles for name in graph.heads(role))
-    taken = [place for place, row in enumerate(rows) if row >= 0]
-    matched = {}
+    heads = [name for role in roles for name in graph.heads(role)]
+    moved = _moved_channels(graph, start, heads, rows)
+    arrays: dict[str, Floats] = {name: np.asarray(array) for name, array in start.arrays.items()}
+    fits = True
     for name, own in network.export().items():
-        if name.startswith(heads):
-            held = start.arrays.get(name)
-            if held is None or held.shape[1:] != own.shape[1:] or len(held) != len(start.task.outputs):
-                arrays.update({each: own for each, own in network.export().items() if each.startswith(heads)})
-                return False
-            own[taken] = held[[rows[place] for place in taken]]
-            matched[name] = own
-    arrays.update(matched)
-    return True
+        node = graph.nodes[name.rpartition(".")[0]]
+        ours, reads = moved.get(node.name), moved.get(node.inputs[0])
+        if ours is None and reads is None:
+            continue
+        axes = (node.layer.channel_axes if own.ndim > 1 else None) or (0, None)
+        found = {
+            axis: each
+            for axis, each in zip(axes, (ours, reads), strict=True)
+            if axis is not None and each is not None
+        }
+        taken = _taken(own, arrays.get(name), found)
+        arrays[name] = own if taken is None else taken
+        fits = fits and (taken is not None or node.name not in heads)
+    return arrays, fits
+
+
+def _moved_channels(graph: Graph, start: Checkpoint, heads: Sequence[str], rows: Rows) -> dict[str, Rows]:
+    """Of layers with channels of classes: the number of each channel in the checkpoint's layer; -1: new.
+
+    Those are the heads, others with as many channels as there are classes where there were as many as classes
+    before, and what reads them.
+    """
+    before, classes = start.architecture.graph(), len(start.task.outputs)
+    moved: dict[str, Rows] = {}
+    for name, node in graph.nodes.items():
+        now = node.shape.channels
+        then = before.nodes[name].shape.channels if name in before.nodes else now
+        mixes = node.layer.channel_axes is not None
+        if name in heads or (mixes and now != then and (now, then) == (len(rows), classes)):
+            moved[name] = rows
+        elif not mixes and any(each in moved for each in node.inputs):
+            moved[name] = _joined(node, before, moved)
+    return moved
+
+
+def _joined(node: Node, before: Graph, moved: Mapping[str, Rows]) -> Rows:
+    """As `_moved_channels`, of a layer whose channels are those of its inputs, in a row or summed."""
+    parts, first = [], 0
+    for name, shape in zip(node.inputs, node.input_shapes, strict=True):
+        part = moved.get(name, np.arange(shape.channels))
+        parts.append(np.where(part < 0, -1, first + part))
+        first += before.shape_of(name).channels
+    joined = np.concatenate(parts) if isinstance(node.layer, Concat) else parts[0]
+    return joined if len(joined) == node.shape.channels else np.full(node.shape.channels, -1)
+
+
+def _taken(own: Floats, held: Floats | None, moved: Mapping[int, Rows]) -> Floats | None:
+    """First values, but a checkpoint's for channels that it has, along these axes; None: it fits nowhere."""
+    if held is None or held.ndim != own.ndim:
+        return None
+    ours, theirs = [], []
+    for axis, (now, then) in enumerate(zip(own.shape, held.shape, strict=True)):
+        channels = moved.get(axis, np.arange(now))
+        if len(channels) != now or channels.max(initial=-1) >= then or (axis not in moved and now != then):
+            return None
+        places = np.flatnonzero(channels >= 0)
+        ours.append(places)
+        theirs.append(channels[places])
+    own[np.ix_(*ours)] = held[np.ix_(*theirs)]
+    return own
 
 
 def _words(before: Task, task: Task, rows: list[int], *, fits: bool) -> str:

@@ -112,7 +112,7 @@ def dice_of(torch, z, true):
 
 @pytest.mark.parametrize("classes", [2, 11, 16, 35])
 def test_adjusted_losses(classes):
-    """Cross-entropy is of outputs with the logarithms of the weights; 0 adds nothing. Dice is of the outputs."""
+    """Logarithms of the weights are added for the cross-entropy, not for Dice; a weight of 0 adds none."""
     weigh = np.linspace(0.5, 20, classes)
     weigh[-1] = 0
     given = tuple(weigh.tolist())

@@ -7,7 +7,7 @@ from training_helpers import Watcher, never
 from cnncli.checked import MalformedError
 from cnncli.errors import CnncliError
 from cnncli.models.choice import architecture
-from cnncli.nn import Network
+from cnncli.nn import Inference, Network
 from cnncli.tasks.classification import Classification
 from cnncli.tasks.detection import Detection
 from cnncli.tasks.localization import Localization
@@ -97,6 +97,61 @@ def test_heads_of_every_task(text, of, task, classes):
         else:
             assert np.array_equal(array, held.arrays[name]), name
     assert heads == {"pixels": 5, "boxes": 2, "box": 1}[of]
+
+
+@pytest.mark.parametrize(
+    "classes", [BEFORE, ("bee", "ant", "cow"), ("dog", "ant"), ("bee", "dog", "ant", "cow")]
+)
+def test_classes_within_a_network(classes):
+    """A segmenter's scores of coarse maps feed its head: with other classes both move along."""
+    text, shape = "segmenter:width=0.25", (32, 32, 3)
+    before = architecture(text, shape, len(BEFORE), of="pixels")
+    saved = {name: array + 0.5 for name, array in Network(before.graph(), seed=1).export().items()}
+    held = Checkpoint(saved, Segmentation(BEFORE), Preprocessing((32, 32), 3, (0.0,), (1.0,)), before)
+    mine = Network(architecture(text, shape, len(classes), of="pixels").graph(), seed=2)
+    fresh = mine.export()
+    said = transfer_weights(mine, held, Segmentation(classes))
+    assert ("all of its layers" if classes == BEFORE else "with the head's rows for ") in said
+    after = mine.export()
+    same_number = len(classes) == len(BEFORE)
+    features = len(saved["classes.weight"]) - len(BEFORE)
+    for name, array in after.items():
+        wanted = fresh[name].copy() if array.shape != saved[name].shape else saved[name].copy()
+        for row, label in enumerate(classes):
+            known = label in BEFORE
+            at = BEFORE.index(label) if known else row
+            if name.startswith("classes."):
+                own = saved[name] if known else fresh[name]
+                if name.endswith("bias"):
+                    wanted[row] = own[at]
+                    continue
+                wanted[:, row] = fresh[name][:, row]
+                if known:
+                    wanted[:features, row] = own[:features, at]
+                    for column, other in enumerate(classes):
+                        if same_number:  # scores are what they were
+                            wanted[features + column, row] = own[features + column, at]
+                        elif other in BEFORE:
+                            wanted[features + column, row] = own[features + BEFORE.index(other), at]
+            elif "scores." in name and not same_number:
+                wanted[row] = saved[name][at] if known else fresh[name][row]
+        assert np.array_equal(array, wanted), name
+
+
+def test_classes_in_another_order_are_seen_as_before():
+    """The same outputs, in the new order."""
+    text, shape, order = "segmenter:width=0.25", (32, 32, 3), [2, 0, 1]
+    before = architecture(text, shape, len(BEFORE), of="pixels")
+    first = Network(before.graph(), seed=1)
+    first.weights += np.float32(0.02)
+    held = Checkpoint(
+        first.export(), Segmentation(BEFORE), Preprocessing((32, 32), 3, (0.0,), (1.0,)), before
+    )
+    mine = Network(before.graph(), seed=2)
+    transfer_weights(mine, held, Segmentation(tuple(BEFORE[k] for k in order)))
+    picture = np.random.default_rng(3).uniform(size=(1, 32, 32, 3)).astype(np.float32)
+    outputs = [Inference(each, 1).run(picture) for each in (first, mine)]
+    np.testing.assert_allclose(outputs[1], outputs[0][..., order], rtol=1e-5, atol=1e-6)
 
 
 def marks(*values):

@@ -225,7 +225,9 @@ def descend_many(job, sums, dx, pixel):
         for i in range(0, count, LANES):
             p = vload_first(at + 4 * i, count - i, zero)
             each = p * (slope(job, sums, row, i) - mean)
-            entropy = p * vexp(shift_of(job, i)) * factor - vload_first(row + 4 * (count + i), count - i, zero)
+            entropy = p * vexp(shift_of(job, i)) * factor - vload_first(
+                row + 4 * (count + i), count - i, zero
+            )
             vstore_first(at + 4 * i, count - i, splat(job.scale) * fma(splat(job.beside), entropy, each))
 
 

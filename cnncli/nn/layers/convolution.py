@@ -65,6 +65,11 @@ class Conv(Layer):
     groups: int = 1
     bias: bool = True
 
+    @property
+    def channel_axes(self) -> tuple[int, int] | None:
+        """Of (K, C, kh, kw), where all channels are in one group."""
+        return (0, 1) if self.groups == 1 else None
+
     def paddings(self, x: Shape) -> tuple[Sides, Sides]:
         """Rows of zeros above and below, columns of zeros left and right of an input of shape ``x``."""
         if not isinstance(self.padding, str):

@@ -32,6 +32,11 @@ class Linear(Layer):
     out_features: int
     bias: bool = True
 
+    @property
+    def channel_axes(self) -> tuple[int, int]:
+        """Of (out, in)."""
+        return 0, 1
+
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """(1, 1, out_features); the input must be a vector."""
         if inputs[0][:2] != (1, 1):

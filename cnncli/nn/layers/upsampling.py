@@ -159,6 +159,11 @@ class ConvTranspose(Layer):
     padding: Pair = 0
     bias: bool = True
 
+    @property
+    def channel_axes(self) -> tuple[int, int]:
+        """Of (C, K, kh, kw)."""
+        return 1, 0
+
     def shape(self, inputs: Sequence[Shape]) -> Shape:
         """(H - 1) stride - 2 padding + kernel rows."""
         refuse_flattened(inputs[0], "a transposed convolution")
