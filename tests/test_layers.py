@@ -244,7 +244,7 @@ def test_the_core_is_imported_without_numba(python):
 WARM = {
     "convolve": {
         "": "ending errors modules records text threaded",
-        "cli": "batch convolve exit_codes messages metadata_notes names options options.convolve "
+        "cli": "batch convolve exit_codes late messages metadata_notes names options options.convolve "
         "options.model options.shared outputs plain result_form run streams task values",
         "files": "atomic drafts faults",
         "core": "cache choices heap jobs linker luma native platforms shipped target threads tiling",
@@ -259,7 +259,7 @@ WARM = {
     },
     "predict": {
         "": "checked ending errors modules records text",
-        "cli": "answers exit_codes listing messages names options options.model options.predict "
+        "cli": "answers exit_codes late listing messages names options options.model options.predict "
         "options.shared plain predict row_writers run streams trained values",
         "core": (
             "cache choices workers heap linker luma native nn_jobs platforms program shipped target threads"

@@ -7,18 +7,13 @@ words that only Typer's parser understands (``-qr``, ``-k=sobel``, ``--``), all 
 the line from its beginning. Both read the same description of the command, in `options`.
 """
 
-import sys
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import Any
 
 from cnncli.cli import options
 
 COMMANDS = ("convolve", "predict")
 """Commands whose lines are read here; their argument is called ``inputs``."""
-
-# Modules in which NumPy hangs manuals on its functions, 7 of the 70 ms of its import; no command shows them.
-_MANUALS = ("numpy._core._add_newdocs", "numpy._core._add_newdocs_scalars")
 
 
 def read_plainly(arguments: Sequence[str]) -> Any:
@@ -91,11 +86,12 @@ def work_of(command: str, settings: Any) -> Callable[[Any], int]:
     """
     from importlib import import_module
 
-    if command == "convolve" and settings.max_pixels is None:
-        from cnncli.images.opening import decode_ahead
+    from cnncli.cli.late import put_off
 
-        decode_ahead(settings.inputs)
-    for name in _MANUALS:
-        sys.modules.setdefault(name, ModuleType(name))
-    work: Callable[[Any], int] = import_module(f"cnncli.cli.{command}").run
+    with put_off():
+        if command == "convolve" and settings.max_pixels is None:
+            from cnncli.images.opening import decode_ahead
+
+            decode_ahead(settings.inputs)
+        work: Callable[[Any], int] = import_module(f"cnncli.cli.{command}").run
     return work

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 LINE = 64  # bytes of a cache line, and of the longest vector
 
@@ -16,7 +16,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEPT, _LARGEST = 1 << 29, 1 << 25
 
 
-def aligned_empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+def aligned_empty(shape: tuple[int, ...], dtype: np.dtype[Any] | type[np.generic]) -> NDArray[Any]:
     """An array like `numpy.empty` that starts on a cache line, so that stores can bypass the caches."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     return aligned_part(np.empty(size + LINE, np.uint8)).view(dtype).reshape(shape)

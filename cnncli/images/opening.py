@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import itertools
 import os
 import warnings
@@ -62,8 +63,6 @@ def open_image(stream: IO[bytes], plugin: str, format: str) -> ImageFile:
     SyntaxError, OSError, ValueError
         Where the plugin does not accept it.
     """
-    import importlib
-
     # JPEG and AVIF without Pillow's handling of EXIF, which reports 72 dpi where there is no resolution, and
     # fails on an image because of one entry that cannot be rewritten.
     if format == "JPEG":  # the factory would search for further images, such as depth maps
@@ -129,9 +128,13 @@ _ahead: list[_AheadDecoder] = []
 def decode_ahead(inputs: Sequence[str] | None) -> None:
     """Start decoding a command's JPEG and PNG inputs in the background."""
     paths = list(itertools.islice(_decodable(inputs or ()), _MOST_FILES))
+    if not paths:
+        return
+    configure_pillow(_MOST_AHEAD)
+    # Here and not by the thread, whose imports would wait for those of NumPy again and again.
+    importlib.import_module(f"PIL.{_FORMATS[paths[0].suffix.lower()][0]}")
     with contextlib.suppress(OSError):  # a single file that has been removed
-        if paths and (len(paths) > 1 or paths[0].stat().st_size >= _LEAST_AHEAD):
-            configure_pillow(_MOST_AHEAD)
+        if len(paths) > 1 or paths[0].stat().st_size >= _LEAST_AHEAD:
             _ahead.append(_AheadDecoder(paths))
 
 

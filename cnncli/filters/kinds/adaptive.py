@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
 from cnncli.core.heap import aligned_empty
@@ -82,7 +82,7 @@ class Adaptive(Linear):
         ], result
 
 
-def _type_of_sums(weights: Weights, surface: Surface) -> DTypeLike:
+def _type_of_sums(weights: Weights, surface: Surface) -> type[np.generic]:
     """Of bytes 16 bits, if all sums fit: half as much to write and to read."""
     return np.uint16 if reads_bytes(surface) and 255 * weights.size < 1 << 16 else np.float32
 
