@@ -161,6 +161,8 @@ EXTREMES_ROWS_BYTES = 384 * 1024  # of the rows of a tile
 EXTREMES_ROW_BYTES = 512, 16384  # of one, at least and at most
 EXTREMES_TILES_PER_THREAD = 4
 ENLARGED_ROWS = 64  # of a tile of a larger picture: the rows at its ends are loaded by its neighbours, too
+#: Samples of such a row in bytes, whole vectors: 960 take up to a third longer, 3840 as long (Zen 5).
+ENLARGED_BYTES_TILE = 1920
 RESIZED_FLOATS = 6144  # of the rows of a tile's source and result together, in vectors of one lane
 # Pictures turned by any angle: a row of a tile crosses rows of the source, of which the first cache holds
 # what the next one needs; tiles are so high that they touch few pages for their pixels. No processor foresees

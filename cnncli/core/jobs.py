@@ -548,6 +548,7 @@ RESIZE = np.dtype(
 
 # The same with few taps each, where a vector of samples of a row is made of as many neighbours in the source.
 ENLARGED_TAPS = (1, 2, 4, 6)  # of a column, for which code is compiled
+ENLARGED_VECTORS = 12  # of a row that are made at once: whole pixels of three channels
 ENLARGE = np.dtype(
     [
         *TILES,
@@ -564,6 +565,33 @@ ENLARGE = np.dtype(
         ("places", "i8"),  # … of int32: floats from there to each lane's first tap …
         ("weights", "i8"),  # … of float32: of each tap, 0 where there is none …
         ("plane", "i8"),  # … and bytes from one tap's to the next one's
+    ],
+    align=True,
+)
+
+# The same of bytes, where weights are integers: tiles of samples.
+ENLARGED_BYTES_TAPS = 2
+ENLARGED_FRACTION = 8  # bits of the products of both weights: sums of bytes fit 16
+ENLARGED_PIECE = 16  # bytes of the source, of which half as many samples are made
+ENLARGE_BYTES = np.dtype(
+    [
+        ("src", "i8"),
+        ("src_pitch", "i8"),
+        ("out", "i8"),
+        ("out_pitch", "i8"),
+        ("samples", "i8"),  # of a row of the output
+        ("height", "i8"),
+        ("tiles_x", "i8"),
+        ("tile_samples", "i8"),
+        ("starts", "i8"),  # address of intp: where pieces of a row of the source begin …
+        ("places", "i8"),  # … of bytes: pairs within a piece, of a sample each …
+        ("near", "i8"),  # … and of uint16: the weights of either
+        ("far", "i8"),
+        ("upper", "i8"),  # address of intp: the first row that each output row is made of …
+        ("lower", "i8"),  # … the second or the same …
+        ("row_weights", "i8"),  # … and the weights of both, of uint16
+        ("opaque", "i4"),  # bits that are set in every four bytes of the output
+        ("streams", "i8"),  # 1: whole vectors of the output bypass the caches
     ],
     align=True,
 )

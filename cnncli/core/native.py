@@ -72,6 +72,7 @@ LOOPS = {
     "embed": "cnncli.core.loops.embed",
     "embed_sums": "cnncli.core.loops.embed_sums",
     "enlarge": "cnncli.core.loops.enlarge",
+    "enlarge_bytes": "cnncli.core.loops.enlarge_bytes",
     "fft": "cnncli.core.loops.fft",
     "frame": "cnncli.core.loops.frame",
     "hysteresis": "cnncli.core.loops.hysteresis",

@@ -227,7 +227,7 @@ def _stored_floats(builder, address, values, streams):
         for at, value in enumerate(values):
             streamed(builder, builder.add(address, ir.Constant(I64, at * VECTOR_BYTES)), value)
     else:
-        stored(builder, address, _joined(builder, values), 1)
+        stored(builder, address, concatenated(builder, values), 1)
 
 
 def _mark_not_finite(builder, values, before):
@@ -265,7 +265,7 @@ def _stored_clipped(builder, address, values, element, *, rgbx=False):
 
 def _stored_low_bits(builder, address, integers, element, rgbx):
     """Store the low bits of each integer, contiguous, or as RGBX with 255 after every three."""
-    whole = _joined(builder, [*integers, integers[-1]] if rgbx else integers)
+    whole = concatenated(builder, [*integers, integers[-1]] if rgbx else integers)
     low = builder.trunc(whole, ir.VectorType(element, whole.type.count))
     if rgbx:
         full = ir.Constant(low.type, [255] * low.type.count)
@@ -333,7 +333,7 @@ def _beyond(builder, value, high):
     return builder.or_(below, builder.fcmp_ordered(">", value, constant(high + 0.5)))
 
 
-def _joined(builder, parts):
+def concatenated(builder, parts):
     """Concatenate a power of two of vectors."""
     while len(parts) > 1:
         lanes = 2 * parts[0].type.count

@@ -131,19 +131,19 @@ def taps_for(before: int, after: int, interpolation: str, window: tuple[int, int
     first = np.maximum((middles - support + 0.5).astype(np.intp), 0)
     end = np.minimum((middles + support + 0.5).astype(np.intp), before)
     end = np.maximum(end, first + 1)
-    places = first[:, None] + np.arange(int((end - first).max()))
-    weights = _WEIGHTS[interpolation]((places + 0.5 - middles[:, None]) / wide)
-    weights[places >= end[:, None]] = 0
+    numbers = np.arange(int((end - first).max()))[:, None]  # few: NumPy works along the pixels
+    places = first + numbers
+    weights = _WEIGHTS[interpolation]((places + 0.5 - middles) / wide)
+    weights[places >= end] = 0
     weights[np.abs(weights) < 1e-12] = 0
-    nothing = ~weights.any(axis=1)
-    weights[nothing, 0] = 1
-    weights /= weights.sum(axis=1, keepdims=True)
     used = weights != 0
-    begin = used.argmax(axis=1)
-    stop = used.shape[1] - used[:, ::-1].argmax(axis=1)
-    numbers = np.arange(used.shape[1])
-    kept = weights[(numbers >= begin[:, None]) & (numbers < stop[:, None])]
-    return Taps(first + begin, np.concatenate([[0], np.cumsum(stop - begin)]), kept)
+    nothing = ~used.any(axis=0)
+    weights[0, nothing], used[0, nothing] = 1, True
+    weights /= weights.sum(axis=0)
+    begin = used.argmax(axis=0)
+    stop = len(used) - used[::-1].argmax(axis=0)
+    kept = (numbers >= begin) & (numbers < stop)
+    return Taps(first + begin, np.concatenate([[0], np.cumsum(stop - begin)]), weights.T[kept.T])
 
 
 def _triangle(x: Floats) -> Floats:
@@ -192,6 +192,11 @@ def run_resize(surface: Surface, taps: Sequence[Taps], *, threads: int) -> int:
         Values that the output's type clipped.
     """
     most = max(int(np.diff(axis.ends).max()) for axis in taps)
+    if most <= jobs.ENLARGED_BYTES_TAPS and surface.src.dtype == np.uint8:
+        from cnncli.filters.enlarge_bytes import run_enlarge_bytes
+
+        if run_enlarge_bytes(surface, *taps, threads=threads):
+            return 0
     order = _in_order(taps[1], surface.channels) if most <= jobs.ENLARGED_TAPS[-1] else None
     if order is not None:
         return _run_enlarge(surface, taps, order, threads)
@@ -235,7 +240,7 @@ class Order:
     starts : ndarray of intp, shape (vectors,)
         The first sample of the source that a vector is made of.
     places : ndarray of int32, shape (vectors, lanes)
-        How far behind it the first tap of each lane lies.
+        How far behind it the first tap of each lane lies. Vectors suffice for a chunk from any on.
     weights : ndarray of float32, shape (taps, vectors * lanes)
         0 where there is no tap.
     """
@@ -259,7 +264,7 @@ def _in_order(columns: Taps, channels: int) -> Order | None:
     for tap in range(int(counts.max())):
         some = np.flatnonzero(tap < counts)
         weights[ahead[some] + tap, some] = columns.weights[columns.ends[some] + tap]
-    missing = -len(first) * channels % lanes
+    missing = -len(first) * channels % lanes + (jobs.ENLARGED_VECTORS - 1) * lanes  # of the last chunk
     samples = (first[:, None] * channels + np.arange(channels)).reshape(-1)
     by_vector = np.pad(samples, (0, missing), mode="edge").reshape(-1, lanes)
     starts = by_vector.min(axis=1)
@@ -285,7 +290,7 @@ def _run_enlarge(surface: Surface, taps: Sequence[Taps], order: Order, threads: 
     edges = np.arange(0, width, tile_width)
     lefts, beyond = np.minimum.reduceat(order.first, edges), np.maximum.reduceat(columns.beyond, edges)
     vectors = tile_width * channels // lanes
-    number = np.arange(len(order.starts)) // vectors
+    number = np.minimum(np.arange(len(order.starts)) // vectors, len(edges) - 1)
     kept_rows = _point_rows(job, rows)
     pitch = _padded(int((beyond - lefts).max() + len(order.weights)) * channels + lanes)
     tables = {
@@ -310,7 +315,8 @@ def _run_enlarge(surface: Surface, taps: Sequence[Taps], order: Order, threads: 
     }
     for name, value in numbers.items():
         job.record[name] = value
-    scratch = HEADER_BYTES + 4 * ((kept_rows + 1) * pitch + _padded(tile_width * channels))
+    line = _padded(tile_width * channels + jobs.ENLARGED_VECTORS * lanes)
+    scratch = HEADER_BYTES + 4 * ((kept_rows + 1) * pitch + line)
     count = len(edges) * -(-height // ENLARGED_ROWS)
     return clipped_in(native.run("enlarge", job.record, count, threads=threads, scratch_bytes=scratch))
 

@@ -12,9 +12,9 @@ from numba.extending import intrinsic
 
 from cnncli.core import jobs
 from cnncli.core.elements import INTEGERS, address_of, steps
-from cnncli.core.loops.kernel_rows import tile_at
+from cnncli.core.loops.kernel_rows import storing_chunks, tile_at
 from cnncli.core.loops.resize import add_row
-from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row, store_row
+from cnncli.core.loops.tile_io import HEADER_BYTES, inline, load_row
 from cnncli.core.native import processor
 from cnncli.core.simd import (
     F32,
@@ -30,10 +30,13 @@ from cnncli.core.simd import (
     loaded,
     record,
     splatted,
+    store_i64,
     stored,
 )
+from cnncli.core.stores import store_as_pixels
 
 JOB = jobs.ENLARGE
+CHUNK = jobs.ENLARGED_VECTORS * LANES
 _HAS = frozenset(processor()[2].split())
 _PERMUTATIONS = {8: ("avx2", "llvm.x86.avx2.permps"), 16: ("avx512f", "llvm.x86.avx512.permvar.sf.512")}
 _NEEDS, _PERMUTE = _PERMUTATIONS.get(LANES, ("", ""))
@@ -56,15 +59,18 @@ def _permuted(builder, address, places):
 
 
 def _columns(taps):
-    """An intrinsic: vectors of a row from the sums of rows, by so many taps each."""
+    """An intrinsic: a chunk of a row from the sums of rows, by so many taps each, stored as pixels."""
 
     @intrinsic
-    def sum_columns(typing_context, sums, pixel, vectors, starts, places, weights, plane, dst):
+    def store_columns(
+        typing_context, sums, pixel, starts, places, weights, plane, dst, element, absolute, scale, bias
+    ):
         def codegen(context, builder, signature, args):
-            sums, pixel, vectors, starts, places, weights, plane, dst = args
-            with steps(builder, vectors) as (number, _):
-                offset = builder.mul(number, ir.Constant(I64, VECTOR_BYTES))
-                start = builder.add(starts, builder.mul(number, ir.Constant(I64, 8)))
+            sums, pixel, starts, places, weights, plane, dst, *mapping = args
+            row = []
+            for number in range(jobs.ENLARGED_VECTORS):
+                offset = ir.Constant(I64, number * VECTOR_BYTES)
+                start = builder.add(starts, ir.Constant(I64, 8 * number))
                 at = builder.add(sums, loaded(builder, start, I64, 8))
                 order = loaded(builder, builder.add(places, offset), INTEGERS, 4)
                 share, total = builder.add(weights, offset), constant(0)
@@ -74,12 +80,12 @@ def _columns(taps):
                     value = builder.select(counts, _permuted(builder, at, order), constant(0))
                     total = fused(builder, value, weight, total)
                     at, share = builder.add(at, pixel), builder.add(share, plane)
-                stored(builder, builder.add(dst, offset), total, 4)
-            return context.get_dummy_value()
+                row.append(total)
+            return store_as_pixels(builder, [row], (dst,), *mapping)
 
-        return types.void(*[types.intp] * 8), codegen
+        return types.intp(*[types.intp] * 9, types.float32, types.float32), codegen
 
-    return sum_columns
+    return store_columns
 
 
 one_column, two_columns, four_columns, six_columns = map(_columns, jobs.ENLARGED_TAPS)
@@ -118,20 +124,22 @@ def sum_rows(job, first, start, taps, rows, samples, sums):
 
 
 @inline
-def sum_columns(job, tile, vectors, sums, dst):
-    """The vectors of a row of a tile."""
+def sum_columns(job, sums, first, count, i, to, kind, absolute, scale, bias, final):
+    """One chunk of a row, for `storing_chunks`: the sums of columns from the i-th sample of a tile on."""
     pixel, plane = 4 * job.channels, job.plane
-    first = tile * job.tile_vectors
-    starts, offset = job.starts + 8 * first, first * VECTOR_BYTES
+    starts = job.starts + 8 * (first + i // LANES)
+    offset = first * VECTOR_BYTES + 4 * i
     places, weights = job.places + offset, job.weights + offset
     if job.taps == 1:
-        one_column(sums, pixel, vectors, starts, places, weights, plane, dst)
-    elif job.taps == 2:
-        two_columns(sums, pixel, vectors, starts, places, weights, plane, dst)
-    elif job.taps == 4:
-        four_columns(sums, pixel, vectors, starts, places, weights, plane, dst)
-    else:
-        six_columns(sums, pixel, vectors, starts, places, weights, plane, dst)
+        return one_column(sums, pixel, starts, places, weights, plane, to, kind, absolute, scale, bias)
+    if job.taps == 2:
+        return two_columns(sums, pixel, starts, places, weights, plane, to, kind, absolute, scale, bias)
+    if job.taps == 4:
+        return four_columns(sums, pixel, starts, places, weights, plane, to, kind, absolute, scale, bias)
+    return six_columns(sums, pixel, starts, places, weights, plane, to, kind, absolute, scale, bias)
+
+
+store_columns = storing_chunks(CHUNK, sum_columns)
 
 
 def loop(job_pointer, scratch, lo, hi):
@@ -140,12 +148,12 @@ def loop(job_pointer, scratch, lo, hi):
     rows = scratch + HEADER_BYTES
     sums = rows + 4 * job.kept_rows * job.pitch
     line = sums + 4 * job.pitch
+    clipped = 0
     for tile in range(lo, hi):
         x0, y0, width, height, _, _ = tile_at(job, tile)
         column = tile % job.tiles_x
         left, pixels = load_i64(job.lefts + 8 * column), load_i64(job.spans + 8 * column)
         samples = pixels * job.channels
-        vectors = (width * job.channels + LANES - 1) // LANES
         have = 0
         for y in range(y0, y0 + height):
             first, start = load_i64(job.row_first + 8 * y), load_i64(job.row_ends + 8 * y)
@@ -155,5 +163,7 @@ def loop(job_pointer, scratch, lo, hi):
                 load_row(job, have, left, pixels, rows + have % job.kept_rows * 4 * job.pitch)
                 have += 1
             sum_rows(job, first, start, taps, rows, samples, sums)
-            sum_columns(job, column, vectors, sums, line)
-            store_row(job, line, y, x0, width, scratch)
+            clipped += store_columns(
+                job, sums, column * job.tile_vectors, job.taps, y, x0, width, line, scratch
+            )
+    store_i64(scratch, load_i64(scratch) + clipped)

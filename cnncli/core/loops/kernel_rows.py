@@ -39,6 +39,12 @@ def output_at(job, row, column):
 
 
 @inline
+def sample_at(job, out, i, size):
+    """Address of the i-th sample, the first of a pixel, from that of the output's at ``out`` on."""
+    return out + (i // COLORS * RGBX_BYTES if job.out_type == RGBX else i * size)
+
+
+@inline
 def in_place(job, row, rows, column, pixels, size):
     """Address of a padded pixel if all rows from it on can be read in place, else 0.
 
@@ -90,8 +96,7 @@ def store_sums(job, src, ahead, offsets, row, column, pixels, rows, spare, scrat
         to, pitch = spare + 4 * i, row_bytes
         element, absolute, scale, bias = FLOAT, 0, ONE, ZERO
         if i < whole:
-            at = i // COLORS * RGBX_BYTES if job.out_type == RGBX else i * size
-            to, pitch = out + at, job.out_pitch
+            to, pitch = sample_at(job, out, i, size), job.out_pitch
             element, absolute, scale, bias = job.out_type, job.absolute, job.scale, job.bias
             for each in range(ROWS):
                 fetch_to_write(to + (ROWS + each) * pitch, fetched)
@@ -121,14 +126,16 @@ def storing_chunks(chunk, sum_chunk):
         channels = job.channels
         out, size = output_at(job, row, column)
         samples = ((pixels - 1) * job.stride_x + 1) * channels
-        whole = samples - samples % (chunk * channels) if job.stride_x == 1 else 0
+        unit = chunk if chunk % channels == 0 else chunk * channels
+        whole = samples - samples % unit if job.stride_x == 1 else 0
+        fetched = 0 if job.out_type == STREAMED else chunk * size
         clipped = 0
         for i in range(0, samples, chunk):
             to, kind, absolute, scale, bias = spare + 4 * i, FLOAT, 0, ONE, ZERO
             if i < whole:
-                to = out + i * size
+                to = sample_at(job, out, i, size)
                 kind, absolute, scale, bias = job.out_type, job.absolute, job.scale, job.bias
-                fetch_to_write(to + ROWS_AHEAD * job.out_pitch, chunk * size)
+                fetch_to_write(to + ROWS_AHEAD * job.out_pitch, fetched)
             clipped += sum_chunk(job, src, table, count, i, to, kind, absolute, scale, bias, i < whole)
         if whole < samples:
             done = whole // channels

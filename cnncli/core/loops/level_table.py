@@ -12,35 +12,29 @@ from numba.extending import intrinsic
 from cnncli.core import jobs
 from cnncli.core.elements import BYTE, FLOAT, U8
 from cnncli.core.loops.integers import load_u8, load_u16, load_u32, store_8, store_16, store_32
+from cnncli.core.loops.shuffles import BYTES, MASKS, PIECE, shuffled
 from cnncli.core.loops.tile_io import inline
 from cnncli.core.native import processor
 from cnncli.core.simd import I32, I64, LINE, VECTOR_BYTES, loaded, record, splatted, stored, streamed
 
 JOB = jobs.LEVELS
 LEVELS = 256
-_VECTOR = ir.VectorType(BYTE, VECTOR_BYTES)
 _HAS = frozenset(processor()[2].split())
 _WIDE = VECTOR_BYTES == LINE and "avx512vbmi" in _HAS
-_SHUFFLES = {16: ("ssse3", "llvm.x86.ssse3.pshuf.b.128"), 32: ("avx2", "llvm.x86.avx2.pshuf.b"),
-             64: ("avx512bw", "llvm.x86.avx512.pshuf.b.512")}  # fmt: skip
-_NEEDS, _SHUFFLE = _SHUFFLES[VECTOR_BYTES]
-FINDS_IN_VECTORS = _NEEDS in _HAS
 
 
 def _every(number):
-    return ir.Constant(_VECTOR, [number] * VECTOR_BYTES)
+    return ir.Constant(BYTES, [number] * VECTOR_BYTES)
 
 
 def _called(builder, name, *arguments):
-    kind = ir.FunctionType(_VECTOR, [_VECTOR] * len(arguments))
+    kind = ir.FunctionType(BYTES, [BYTES] * len(arguments))
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
 
 
 def _in_halves(builder, table):
     """The entries as pairs of vectors of 64, and how a vector of bytes finds its own."""
-    parts = [
-        loaded(builder, builder.add(table, ir.Constant(I64, at)), _VECTOR, 1) for at in (0, 64, 128, 192)
-    ]
+    parts = [loaded(builder, builder.add(table, ir.Constant(I64, at)), BYTES, 1) for at in (0, 64, 128, 192)]
 
     def find(places):
         name = "llvm.x86.avx512.vpermi2var.qi.512"
@@ -57,8 +51,8 @@ def _in_sixteenths(builder, table):
     with the part before, and a place, less 16 for each, takes all parts up to its own. Half of the table at a
     time, as places that are not negative end at 127.
     """
-    small = ir.VectorType(BYTE, LEVELS // 16)
-    order = ir.Constant(ir.VectorType(I32, VECTOR_BYTES), [lane % 16 for lane in range(VECTOR_BYTES)])
+    small = ir.VectorType(BYTE, PIECE)
+    order = ir.Constant(ir.VectorType(I32, VECTOR_BYTES), [lane % PIECE for lane in range(VECTOR_BYTES)])
     halves = []
     for half in (0, LEVELS // 2):
         before, parts = ir.Constant(small, [0] * small.count), []
@@ -74,8 +68,8 @@ def _in_sixteenths(builder, table):
         for start, parts in zip((0, LEVELS // 2), halves, strict=True):
             own = builder.xor(places, _every(start))
             for part in parts:
-                found = builder.xor(found, _called(builder, _SHUFFLE, part, own))
-                own = _called(builder, f"llvm.ssub.sat.v{VECTOR_BYTES}i8", own, _every(16))
+                found = builder.xor(found, shuffled(builder, part, own))
+                own = _called(builder, f"llvm.ssub.sat.v{VECTOR_BYTES}i8", own, _every(PIECE))
         return found
 
     return find
@@ -98,7 +92,7 @@ def _vectors(count, prepare):
                 with cgutils.for_range_slice(
                     builder, ir.Constant(I64, 0), size, ir.Constant(I64, VECTOR_BYTES), intp=I64, inc=True
                 ) as (at, _):
-                    value = find(loaded(builder, builder.add(src, at), _VECTOR, 1))
+                    value = find(loaded(builder, builder.add(src, at), BYTES, 1))
                     store(builder.add(out, at), value)
 
             streaming = builder.icmp_signed("!=", streams, ir.Constant(I64, 0))
@@ -179,7 +173,7 @@ def map_bytes(job, src, out, samples, turns, last):
     elif last >= 0:
         ends = (last, load_u8(table), load_u8(table + LEVELS - 1))
         step_vectors(src + first, out + first, size, streams, ends)
-    elif FINDS_IN_VECTORS:
+    elif MASKS:
         find_vectors(src + first, out + first, size, streams, (table,))
     else:
         size = 0

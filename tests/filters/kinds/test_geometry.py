@@ -9,6 +9,7 @@ from PIL import Image
 from scipy import ndimage
 from surfaces import DTYPES, random_image, surface_over
 
+from cnncli.core.tiling import Surface
 from cnncli.errors import CnncliError
 from cnncli.filters import moves
 from cnncli.filters.apply import Depth, apply_filters
@@ -92,6 +93,45 @@ def test_integers_by_the_definition(rng, dtype, way):
         for given in (image, as_rgbx(image, threads=1)):
             found = applied(given, f"resize:{width}x{height}!:{way}", rgbx=given is not image)
             assert abs(found - want).max() < 0.51
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 7])
+def test_bytes_are_the_nearest_of_exact_sums(rng, monkeypatch, channels, streamed):
+    """Weights of these factors are parts of a power of two: float64 sums are exact, halves become even."""
+    if streamed:
+        monkeypatch.setattr("cnncli.filters.enlarge_bytes.STREAMED_BYTES", 0)
+    sizes = [(1, 16), (2, 31), (17, 33), (40, 64), (35, 1003), (3, 11)]
+    for number, (height, width) in enumerate(sizes):
+        image = random_image(rng, (height, width, channels), np.uint8)
+        for down, across in ((2, 2), (4, 4), (8, 8), (1, 2), (2, 1), (4, 2), (16, 2), (16, 16))[
+            number % 4 :: 4
+        ]:
+            size = (down * height, across * width)
+            want = np.rint(resized(image, size, "bilinear"))
+            for given in (image, as_rgbx(image, threads=1)):
+                for rgbx in (False, True):
+                    found = applied(given, f"resize:{size[1]}x{size[0]}!", rgbx=rgbx)
+                    np.testing.assert_array_equal(found, want)
+                    if rgbx and channels == 3:
+                        four = np.lib.stride_tricks.as_strided(found, (*size, 4))
+                        assert (four[..., 3] == 255).all()
+            part = applied(image, f"resize:{size[1]}x{size[0]}!", threads=3, roi=(across, 0, 9, down))
+            np.testing.assert_array_equal(part, want[:down, across : across + 9])
+
+
+def test_bytes_of_a_view_and_to_a_view(rng):
+    """Rows that begin anywhere, with other bytes between them, which stay as they are."""
+    room = random_image(rng, (21, 150), np.uint8)
+    for first in range(3):
+        source = room[:20, first : first + 97, None]
+        out = np.full((40, 211), 9, np.uint8)
+        taps = [moves.taps_for(before, 2 * before, "bilinear", (0, 2 * before)) for before in (20, 97)]
+        maps = {"xmap": np.arange(97), "ymap": np.arange(20)}
+        moves.run_resize(Surface(src=source, out=out[:, 5:199, None], **maps), taps, threads=2)
+        np.testing.assert_array_equal(out[:, 5:199, None], np.rint(resized(source, (40, 194), "bilinear")))
+        assert (out[:, :5] == 9).all()
+        assert (out[:, 199:] == 9).all()
 
 
 @pytest.mark.parametrize("way", WAYS)
