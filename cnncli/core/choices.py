@@ -239,9 +239,10 @@ WINOGRAD_SUM_TILES = 64  # over which a register tile of the weights' gradient s
 #: Multiply-adds of a network from which threads share the work on one image, about 0.1 ms: two convolutions
 #: on one digit 0.093 to 0.083 ms (Zen 5).
 MIN_SHARED_WORK = 10_000_000
-#: Bytes that are only moved or compared, for each thread: starting one takes 50 us, in which 5 MB are copied
-#: within the last-level cache. 11 megapixels of bytes are inverted in 0.26 ms by one, 0.30 by two (Zen 5).
-MOVED_BYTES = 12 << 20
+#: Bytes that are only moved or compared, for each thread: 25 us within the last-level cache, where calling a
+#: helper that waits takes 3 us and waking one that sleeps 10. A crop of 5.6 MB to and fro 0.074 to 0.059 ms,
+#: 11 megapixels of bytes inverted 0.31 to 0.17 (Zen 5).
+MOVED_BYTES = 2 << 20
 MIN_PART_WORK = 300_000  # multiply-adds of a thread's part of a layer that outweigh a join, of 1 to 2 us
 VALUE_WORK = 10  # multiply-adds that take as long as reading and writing a value
 MIN_LINES = 4  # lines of an image for each thread, below which they share its channels

@@ -457,6 +457,24 @@ ABOVE = np.dtype(
     align=True,
 )
 
+# A job whose items threads share; all are integers.
+SHARE = np.dtype(
+    [
+        ("function", "i8"),  # address of what processes items of …
+        ("job", "i8"),  # … this job
+        ("scratches", "i8"),  # address of an address for each thread
+        ("workers", "i8"),  # threads of this call, the caller included
+        ("count", "i8"),  # of items
+        ("least", "i8"),  # items of a range, …
+        ("divisor", "i8"),  # … or as many of those that are left, divided by this
+        ("next", "i8"),  # address of a cache line: the first item that is not taken
+        ("gate", "i8"),  # of two cache lines: the call's number or 0, threads inside
+        ("patience", "i8"),  # polls until threads have left before the caller yields
+        ("linger", "i8"),  # polls of the gate before a helper leaves after a call
+    ],
+    align=True,
+)
+
 # Pixels of so many bytes to other places; steps may be negative.
 MOVES = np.dtype(
     [

@@ -36,7 +36,6 @@ from cnncli.core.heap import LINE, aligned_part
 from cnncli.core.platforms import Platform, fitting
 from cnncli.core.shipped import is_shipped, shipped_code, sources_digest
 from cnncli.core.target import choose_target, held_to
-from cnncli.core.threads import spread
 from cnncli.errors import CnncliError
 
 # Loop name: the module that defines it as a function `loop`, in alphabetical order.
@@ -122,6 +121,7 @@ LOOPS = {
     "ridges": "cnncli.core.loops.ridges",
     "scale_channels": "cnncli.core.loops.scale_channels",
     "separable": "cnncli.core.loops.separable",
+    "share": "cnncli.core.loops.share",
     "sign_changes": "cnncli.core.loops.sign_changes",
     "slices": "cnncli.core.loops.slices",
     "spacing": "cnncli.core.loops.spacing",
@@ -166,12 +166,13 @@ def run(
     workers = max(1, min(threads, count))
     scratches = [aligned_zeros(scratch_bytes) for _ in range(workers)]
     addresses = [scratch.ctypes.data for scratch in scratches]
-    job_address = job.ctypes.data
+    if workers == 1:
+        function(job.ctypes.data, addresses[0], 0, count)
+    else:
+        from cnncli.core.crew import share
 
-    def work(worker: int, lo: int, hi: int) -> None:
-        function(job_address, addresses[worker], lo, hi)
-
-    spread(work, count, workers)
+        loop, job_address = native_function("share"), job.ctypes.data
+        share(loop, address(name), job_address, addresses, count, architecture=processor()[0])
     return scratches
 
 

@@ -6,8 +6,6 @@ starts when all tasks of the one before are done. See ``loops/program.py``.
 """
 
 import functools
-import os
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,12 +15,7 @@ from numpy.typing import NDArray
 from cnncli.core import native
 from cnncli.core.choices import LINGER_POLLS, SPIN_POLLS
 from cnncli.core.nn_jobs import CACHE_LINE, CALL, PHASE, PROGRAM, TASK
-from cnncli.core.workers import WorkerThreads, workers
-
-#: Architectures on which other cores see what Python stores in its order, so that a helper may begin a step
-#: when it sees the gate open; elsewhere the lock that wakes it is what orders the stores.
-STORES_IN_ORDER = ("x86_64", "AMD64", "i686")
-_yield_thread = getattr(os, "sched_yield", lambda: time.sleep(0))
+from cnncli.core.workers import STORES_IN_ORDER, WorkerThreads, workers, yield_thread
 
 
 class Call(NamedTuple):
@@ -128,7 +121,7 @@ class Program:
         finally:
             self._gate[0] = 0
             while self._gate[CACHE_LINE // 8]:
-                _yield_thread()
+                yield_thread()
 
     @functools.cached_property
     def _helpers(self) -> WorkerThreads:
@@ -148,7 +141,7 @@ class Program:
             self._function(self._address, self._scratch_addresses[worker], 0, own)
             if place[0] >= self._after[0]:
                 return
-            _yield_thread()
+            yield_thread()
 
 
 def _spans(counts: list[int], kind: np.dtype[np.void]) -> NDArray[np.void]:

@@ -1,7 +1,9 @@
 """Persistent helper threads, asleep between steps and awake within microseconds."""
 
 import functools
+import os
 import threading
+import time
 import weakref
 from collections.abc import Callable
 
@@ -11,6 +13,11 @@ from cnncli.core.heap import LINE, aligned_part
 from cnncli.core.threads import current_core, leave_core
 
 Work = Callable[[int], None]
+
+#: Architectures on which other cores see what Python stores in its order, so that a helper may begin when it
+#: sees a gate open; elsewhere the lock that wakes it is what orders the stores.
+STORES_IN_ORDER = ("x86_64", "AMD64", "i686")
+yield_thread = getattr(os, "sched_yield", lambda: time.sleep(0))
 
 
 class WorkerThreads:
@@ -22,7 +29,7 @@ class WorkerThreads:
     Parameters
     ----------
     helpers : int
-        Threads besides the caller.
+        Threads besides the caller, to begin with.
 
     Attributes
     ----------
@@ -34,13 +41,21 @@ class WorkerThreads:
         self._work: Callable[[], Work | None] = lambda: None
         self._caller_core = -1
         self.called = aligned_part(np.zeros(3 * LINE, np.uint8))[:LINE].view(np.int64)
-        self._asleep = [threading.Lock() for _ in range(helpers)]
-        for number, lock in enumerate(self._asleep):
-            lock.acquire()
-            threading.Thread(target=self._serve, args=(number + 1, lock), daemon=True).start()
+        self._asleep: list[threading.Lock] = []
+        self._grow(helpers)
 
-    def call(self, owner: object, method: str) -> None:
-        """Have every helper call ``owner.method(worker)``, workers counted from 1."""
+    def _grow(self, helpers: int) -> None:
+        """Start those of so many helpers that there are not."""
+        while len(self._asleep) < helpers:
+            lock = threading.Lock()
+            lock.acquire()
+            number = len(self._asleep) + 1
+            threading.Thread(target=self._serve, args=(number, lock), daemon=True).start()
+            self._asleep.append(lock)
+
+    def call(self, owner: object, method: str, helpers: int | None = None) -> None:
+        """Have helpers, by default all, call ``owner.method(worker)``, workers counted from 1."""
+        self._grow(helpers or 0)
         reference = weakref.ref(owner)
 
         def work() -> Work | None:
@@ -48,7 +63,7 @@ class WorkerThreads:
 
         self._work = work
         self._caller_core = current_core()
-        for lock in self._asleep:
+        for lock in self._asleep[:helpers]:
             if lock.locked():
                 lock.release()
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cnncli.core import jobs, native
 from cnncli.core.choices import STREAMED_BYTES
 from cnncli.core.heap import aligned_empty
+from cnncli.core.threads import movers
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
 from cnncli.filters.execute import clipped_in
 from cnncli.filters.histogram import Numbers, dense_rows, is_dense
@@ -95,6 +96,8 @@ def map_levels(pixels: NDArray[Any], table: NDArray[Any], out: NDArray[Any], *, 
         job[f"{name}_type"] = jobs.ELEMENT_TYPES[array.dtype]
     job["samples"], job["table"] = rows[:1].size, table.ctypes.data
     job["streams"] = written.nbytes >= STREAMED_BYTES
+    if rows.itemsize == written.itemsize == 1:
+        threads = movers(rows.nbytes + written.nbytes, threads)
     native.run("level_table", job, len(rows), threads=threads)
     if written is not out:
         out[...] = written

@@ -1,16 +1,15 @@
 """``python -m tests.benchmarks.scaling``: to two threads by the clock, and to 64 by a model of the split.
 
 The model times every item of the work on one thread (tiles of a filter, phases of a network's step) and
-replays how threads take them: each starts the next one while there is work, ranges are taken one at a time
-under the interpreter lock, and the last range decides; a phase ends with its last task, and a join
-costs what a cache line takes from core to core, for each thread. Every core is as fast as one is alone:
+replays how threads take them: the caller wakes one after the other before it begins, ranges are taken one at
+a time, and the last range decides; a phase ends with its last task. To take a range costs what a cache line
+takes from core to core, and so does a join for each thread. Every core is as fast as one is alone:
 where memory is the limit, more cores reach it earlier.
 """
 
 import functools
 import heapq
 import sys
-from collections import deque
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
@@ -19,7 +18,8 @@ import numpy as np
 
 from cnncli.core import native
 from cnncli.core.program import Program
-from cnncli.core.threads import _ranges, spread
+from cnncli.core.threads import _ranges
+from cnncli.core.workers import WorkerThreads
 from cnncli.filters.borders import Border
 from cnncli.filters.options import Options
 from cnncli.filters.run import run_filter
@@ -32,6 +32,7 @@ from .networks import RATE, WORKS, training_step
 THREADS = (2, 4, 8, 16, 32, 64)
 BEST_OF = 5
 LASTING = 0.1  # seconds of what the clock measures: threads find their cores meanwhile
+HELPERS = 16  # that are woken to measure how long it takes
 HOP = 0.1e-6  # seconds that a shared line takes from one core to the next
 FILTERS = {
     "any kernel 3x3": filters.weights_of_any_kernel(3),
@@ -91,10 +92,9 @@ def _filter(what: Any) -> tuple[Callable[[int], float], Callable[[int], float]]:
     surface = filters.surface_for(filter, source, source.dtype, border=border)
     options = Options(correlate=True, border=Border(border))
     run = functools.partial(run_filter, filter, surface, options)
-    start, take = _costs()
 
     def modelled(threads: int) -> float:
-        return sum(split(items, threads, start=start, take=take) for items in _items(run, threads))
+        return sum(split(items, threads, wake=_wake(), take=HOP) for items in _items(run, threads))
 
     return lambda threads: least(lambda: run(threads=threads), lasting=LASTING), modelled
 
@@ -125,30 +125,31 @@ def _items(run: Callable[..., object], threads: int) -> list[list[float]]:
     return found
 
 
+class _Idle:
+    """Work that is done at once."""
+
+    def work(self, worker: int) -> None:
+        """Nothing."""
+
+
 @functools.cache
-def _costs() -> tuple[float, float]:
-    """Seconds to start a helper, and to take a range of items."""
-    items, helpers = 4096, 16
-    taken = least(lambda: spread(lambda worker, lo, hi: None, items, 2)) / len(_ranges(items, 2))
-    return least(lambda: spread(lambda worker, lo, hi: None, helpers, helpers)) / helpers, taken
+def _wake() -> float:
+    """Seconds of the caller to wake a helper."""
+    helpers, idle = WorkerThreads(HELPERS), _Idle()
+    return least(lambda: helpers.call(idle, "work")) / HELPERS
 
 
-def split(items: Sequence[float], threads: int, *, start: float, take: float) -> float:
-    """Seconds until threads that take ranges of items are done with them, as `spread` has it."""
-    workers, lock = min(threads, len(items)), 0.0
+def split(items: Sequence[float], threads: int, *, wake: float, take: float) -> float:
+    """Seconds until threads that take ranges of items are done with them, as `native.run` has it."""
+    workers, line = min(threads, len(items)), 0.0
     sums = np.concatenate(([0.0], np.cumsum(items)))
-    ranges = deque(_ranges(len(items), workers))
-    free = [(0.0, 1)]  # when each thread is free, and the number of the one that it starts first, or 0
-    while ranges:
-        now, another = heapq.heappop(free)
-        if another and another < workers and len(ranges) >= another:
-            heapq.heappush(free, (now + start, another + 1))
-            heapq.heappush(free, (now + start, 0))
-            continue
-        lo, hi = ranges.popleft()
-        lock = max(now, lock) + (workers > 1) * take
-        heapq.heappush(free, (lock + float(sums[hi] - sums[lo]), 0))
-    return max(free)[0]
+    free = [wake * number for number in range(1, workers)]  # when each thread is, and then the caller
+    free.append(wake * (workers - 1))
+    for lo, hi in _ranges(len(items), workers):
+        now = heapq.heappop(free)
+        line = max(now, line) + (workers > 1) * take
+        heapq.heappush(free, line + float(sums[hi] - sums[lo]))
+    return max(free)
 
 
 def _network(model: str, batch: int, learns: bool) -> tuple[Callable[[int], float], Callable[[int], float]]:

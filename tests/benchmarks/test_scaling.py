@@ -1,10 +1,9 @@
-"""That work is split evenly, by a replay of how threads take it, and that the replay counts as threads do."""
+"""That work is split evenly, by a replay of how threads take ranges, which `test_crew` compares with them."""
 
 import numpy as np
 import pytest
 
 from cnncli.core import jobs
-from cnncli.core.threads import spread
 from cnncli.core.tiling import lay_out, sliding_tiles
 from cnncli.nn.chunks import chunked
 
@@ -14,24 +13,17 @@ EVEN = 0.85  # of the time, at least, that threads work: the rest they wait for 
 
 
 def efficiency(items, threads):
-    return sum(items) / (threads * scaling.split(items, threads, start=0.0, take=0.0))
+    return sum(items) / (threads * scaling.split(items, threads, wake=0.0, take=0.0))
 
 
 def test_a_split_by_hand():
-    assert scaling.split([1.0] * 6, 1, start=0.5, take=0.1) == 6
-    # Threads begin at 0.5, 0.5 and 1; the third finds too little to start a fourth; the first takes two.
-    assert scaling.split([1.0] * 4, 4, start=0.5, take=0.0) == pytest.approx(2.5)
-    assert scaling.split([1.0, 1.0], 8, start=0.0, take=0.1) == pytest.approx(1.2)  # one lock
+    assert scaling.split([1.0] * 6, 1, wake=0.5, take=0.1) == 6
+    # Helpers begin at 0.5, 1 and 1.5, the caller then, too: the first helper takes two.
+    assert scaling.split([1.0] * 4, 4, wake=0.5, take=0.0) == pytest.approx(2.5)
+    assert scaling.split([1.0, 1.0], 8, wake=0.0, take=0.1) == pytest.approx(1.2)  # one line
     assert scaling.joined([(4, 1.0), (1, 0.5)], 1) == 1.5
     assert scaling.joined([(4, 1.0), (1, 0.5)], 2) == pytest.approx(1.0, abs=1e-4)
     assert scaling.joined([(4, 1.0), (1, 0.5)], 3) == pytest.approx(1.0, abs=1e-4)  # two of four again
-
-
-@pytest.mark.parametrize("threads", [2, 3, 8])
-def test_a_replay_takes_what_threads_take(threads):
-    done = []
-    spread(lambda worker, lo, hi: done.append((lo, hi)), 100, threads)
-    assert sorted(done) == scaling._ranges(100, threads)
 
 
 @pytest.mark.parametrize("threads", [2, 8, 16, 32, 64])

@@ -25,7 +25,7 @@ def right(numbers, seed=5):
 
 def main():
     native.LOOPS[NAME] = MODULE
-    numbers, _ = squares()
+    numbers, _ = squares(threads=1)  # for which no other loop is compiled
     assert right(numbers)
     # One write, which processes that share a pipe do not tear apart.
     sys.stdout.write(f"{numbers.sum()} {'compiled' if 'numba' in sys.modules else 'loaded'}\n")

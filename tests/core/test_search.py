@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cnncli.core import native
+from cnncli.core import crew, native
 from cnncli.core.choices import SEARCH_BLOCK
 from cnncli.core.search import LINE_FLOATS, nearest, padded_width
 
@@ -53,11 +53,12 @@ def test_of_equal_products_the_first_rows_are_taken():
 
 
 def test_it_does_not_matter_which_thread_takes_the_first_rows(monkeypatch):
-    def spread(work, count, threads):
-        work(1, 0, count // 2)
-        work(0, count // 2, count)
+    def share(_, function, job, scratches, count, architecture):
+        loop = native.native_function("nearest")
+        loop(job, scratches[1], 0, count // 2)
+        loop(job, scratches[0], count // 2, count)
 
-    monkeypatch.setattr(native, "spread", spread)
+    monkeypatch.setattr(crew, "share", share)
     rows = np.ones((1000, 16), np.float32)
     assert nearest(rows, rows[:1], 50, threads=2)[1].tolist() == [[*range(50)]]
 
