@@ -402,6 +402,7 @@ LOSS = np.dtype(
         ("weighted", "i8"),  # 1: there is one
         ("losses", "i8"),  # address of float32, one for each sample: the sum over its pixels
         ("sums", "i8"),  # address of float32 for each sample, `DICE_SUMS` for each output: of Dice's loss
+        *tensor("work"),  # floats for a chunk, of Dice's loss
         ("shift", "i8"),  # address of float32, one for each output: what the softmax adds to it
         ("kind", "i8"),  # a value of LOSSES
         ("scale", "f4"),  # of a sample in the gradient
@@ -413,6 +414,7 @@ LOSS = np.dtype(
 )
 LOSSES = {"softmax": 0, "sigmoid": 1, "smooth l1": 2, "focal": 3}
 DICE_SUMS = 3
+DICE_HEADER, DICE_KINDS = 8, 7  # vectors in front of those of the classes, and how many each class has
 
 # Weights for the gradient to the input. An item is a block of inputs and one tap.
 MIRROR = np.dtype(

@@ -232,14 +232,25 @@ def _masked(builder, name, result, arguments):
     return builder.call(function, arguments)
 
 
+def loaded_where(builder, address, mask, fill):
+    """A vector of float32 from an address; lanes that are left out are not read, but filled."""
+    given = pointer(builder, address, VECTOR), ir.Constant(I32, 4), mask, fill
+    return _masked(builder, "load", VECTOR, given)
+
+
+def stored_where(builder, address, value, mask):
+    """Store lanes of a vector; nothing is written for those that are left out."""
+    given = value, pointer(builder, address, VECTOR), ir.Constant(I32, 4), mask
+    _masked(builder, "store", ir.VoidType(), given)
+
+
 @intrinsic
 def vload_first(typing_context, address, count, fill):
     """The first ``count`` float32 values from an address, the other lanes filled; nothing else is read."""
 
     def codegen(context, builder, signature, args):
         address, count, fill = args
-        given = pointer(builder, address, VECTOR), ir.Constant(I32, 4), lanes_below(builder, count), fill
-        return _masked(builder, "load", VECTOR, given)
+        return loaded_where(builder, address, lanes_below(builder, count), fill)
 
     return vector(types.intp, types.intp, vector), codegen
 
@@ -250,9 +261,7 @@ def vstore_first(typing_context, address, count, value):
 
     def codegen(context, builder, signature, args):
         address, count, value = args
-        to = pointer(builder, address, VECTOR)
-        given = value, to, ir.Constant(I32, 4), lanes_below(builder, count)
-        _masked(builder, "store", ir.VoidType(), given)
+        stored_where(builder, address, value, lanes_below(builder, count))
         return context.get_dummy_value()
 
     return types.void(types.intp, types.intp, vector), codegen

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.core import native, nn_jobs
 from cnncli.core.nn_jobs import LOSSES
 from cnncli.errors import CnncliError
 
@@ -49,6 +50,10 @@ class Loss:
     def shift(self, outputs: int) -> Floats:
         """(outputs,) what the softmax adds to each."""
         return np.zeros(outputs, np.float32)
+
+    def scratch_floats(self, outputs: int) -> int:
+        """Floats of scratch memory that the native loop needs."""
+        return 0
 
     def label_rows(self, outputs: int) -> Floats | None:
         """Rows of targets for `UNCOUNTED` and each label, all in one array; None: it takes no labels.
@@ -168,6 +173,12 @@ class Dice(Loss):
 
     entropy: SoftmaxCrossEntropy | None = None
     loop = "dice"
+
+    def scratch_floats(self, outputs: int) -> int:
+        """Pixels of a group, class by class."""
+        lanes = native.processor()[3].lanes
+        classes = -(-outputs // lanes) * lanes
+        return nn_jobs.DICE_HEADER * lanes + nn_jobs.DICE_KINDS * classes * lanes + classes
 
     def shift(self, outputs: int) -> Floats:
         """As of the cross-entropy."""

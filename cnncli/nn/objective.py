@@ -94,7 +94,10 @@ class PlannedTerm:
         )
         dx, add = schedule.gradient_target(self.node)
         own = Tensor(self._shape) if add else dx  # another term has written the gradient of this output
-        schedule.each_chunk(loss.loop, self._job, {"x": out, "dx": own})
+        tensors = {"x": out, "dx": own}
+        if floats := loss.scratch_floats(self._shape.channels):
+            tensors["work"] = schedule.chunk_scratch(floats)
+        schedule.each_chunk(loss.loop, self._job, tensors)
         if add:
             copy(schedule, own, dx, add=True)
 

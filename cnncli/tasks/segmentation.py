@@ -140,7 +140,7 @@ class Segmentation(OfClasses):
         found = super().trained_with(options, targets)
         if found.weights is not None:
             return found
-        weights = class_weights(self.counts_of(targets), power=0.5)
+        weights = class_weights(self.counts_of(targets), power=0.25)
         return replace(found, weights=tuple(map(float, weights)), adjusted=True)
 
     def begin(self, network: "Network") -> None:

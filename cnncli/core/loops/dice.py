@@ -7,150 +7,216 @@ cross-entropy of each pixel, times `beside`, of the softmax of the outputs and w
 of the same exponentials, in which most of the time goes: with a = exp(what is added), q = p a / sum(p a).
 
 A row of targets is of a label: 1 for its class, then the targets of the cross-entropy, then their sum.
+
+Pixels are taken `LANES` at a time, and their rows of outputs are turned: each class has a vector then, and
+nothing is summed across lanes. A group that ends beyond its row repeats the last pixel, without a label.
 """
 
 import numpy as np
+from llvmlite import ir
+from numba.core import types
+from numba.extending import intrinsic
 
 from cnncli.core import nn_jobs
 from cnncli.core.loops.functions import ONE, ZERO, vexp, vlog
-from cnncli.core.loops.losses import LEAST, LOWEST, highest_of, shift_of, shifted, targets_of
+from cnncli.core.loops.losses import LEAST, LOWEST
 from cnncli.core.loops.rows import inline, place
 from cnncli.core.simd import (
     LANES,
+    VECTOR,
+    constant,
     fma,
-    lane_max,
     lane_total,
+    lanes_below,
     load_f32,
     load_i64,
+    loaded,
+    loaded_where,
     record,
     splat,
     store_f32,
+    store_i64,
+    stored,
+    stored_where,
+    transposed,
     vload,
-    vload_first,
     vmax,
-    vstore_first,
+    vstore,
+    where_equal,
+    where_greater,
 )
 
 JOB = nn_jobs.LOSS
 TWO = np.float32(2)
-TINY = np.float32(1e-30)  # what is divided by at least: pixels that do not count have no probabilities
-# In scratch: what the exponentials of as many pixels as lanes add up to, and the sums of their targets. To
-# take the logarithm of one at a time would take as long as that of all.
-WHOLES, MASSES = 0, 4 * LANES
+VECTOR_BYTES = 4 * LANES
+# In the scratch memory of a chunk: of each pixel of a group the addresses of its outputs, of their slopes and
+# of its row of targets, then its label and the sum of its targets, then vectors for each class.
+OUTPUTS, SLOPES, ROWS = 0, 8 * LANES, 16 * LANES
+LABELS, MASSES, CLASSES = 24 * LANES, 28 * LANES, nn_jobs.DICE_HEADER * VECTOR_BYTES
+# Vectors for each class: what pixels have of it, their targets, three sums, and what is added to outputs and
+# taken from them, as factors of the exponentials. After them a row that nobody reads.
+P, GOAL, BOTH, OURS, TRUE, MORE, LESS = range(nn_jobs.DICE_KINDS)
+I64 = ir.IntType(64)
+
+
+def _addresses(builder, table):
+    slots = [builder.add(table, ir.Constant(I64, 8 * lane)) for lane in range(LANES)]
+    return [loaded(builder, slot, I64, 8) for slot in slots]
+
+
+@intrinsic
+def turn(typing_context, table, first, count, dst):
+    """Of `LANES` rows at addresses the floats from byte ``first`` on, at most `LANES`: a vector for each."""
+
+    def codegen(context, builder, signature, args):
+        table, first, count, dst = args
+        mask, zero = lanes_below(builder, count), constant(0)
+        rows = [
+            loaded_where(builder, builder.add(row, first), mask, zero) for row in _addresses(builder, table)
+        ]
+        for lane, column in enumerate(transposed(builder, rows)):
+            stored(builder, builder.add(dst, ir.Constant(I64, lane * VECTOR_BYTES)), column, VECTOR_BYTES)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp, types.intp), codegen
+
+
+@intrinsic
+def turn_back(typing_context, src, table, first, count):
+    """The inverse of `turn`."""
+
+    def codegen(context, builder, signature, args):
+        src, table, first, count = args
+        mask = lanes_below(builder, count)
+        slots = [builder.add(src, ir.Constant(I64, lane * VECTOR_BYTES)) for lane in range(LANES)]
+        columns = [loaded(builder, slot, VECTOR, VECTOR_BYTES) for slot in slots]
+        for address, row in zip(_addresses(builder, table), transposed(builder, columns), strict=True):
+            stored_where(builder, builder.add(address, first), row, mask)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp, types.intp), codegen
 
 
 @inline
-def forget(scratch):
-    """Keep no pixels."""
+def of_class(job, work, kind, k):
+    """Address of a class's vector."""
+    whole = (job.outputs + LANES - 1) // LANES * LANES
+    return work + CLASSES + (kind * whole + k) * VECTOR_BYTES
+
+
+@inline
+def aim(job, work, x, dx, pixel, column):
+    """Note where a group of pixels of a row has its outputs, slopes and targets."""
+    row, nowhere = 4 * job.outputs, of_class(job, work, nn_jobs.DICE_KINDS, 0)
     for lane in range(LANES):
-        store_f32(scratch + WHOLES + 4 * lane, ONE)
-        store_f32(scratch + MASSES + 4 * lane, ZERO)
+        here = column + lane < job.width
+        at = min(column + lane, job.width - 1)
+        label = load_i64(job.labels + 8 * (pixel + at)) if here else -1
+        targets = job.targets + 4 * label * job.target_floats
+        store_i64(work + OUTPUTS + 8 * lane, x + at * row)
+        store_i64(work + SLOPES + 8 * lane, dx + at * row if here else nowhere)
+        store_i64(work + ROWS + 8 * lane, targets)
+        store_f32(work + LABELS + 4 * lane, np.float32(label))
+        store_f32(work + MASSES + 4 * lane, load_f32(targets + 2 * row))
 
 
 @inline
-def logarithms(scratch):
-    """Of what is kept, times the masses; forgets them. None is a number where one of them is not."""
-    wholes, masses = vload(scratch + WHOLES), vload(scratch + MASSES)
-    forget(scratch)
-    return fma(masses, vlog(wholes), wholes * splat(ZERO))
+def turn_all(job, work, table, first, kind):
+    """`turn` of all classes."""
+    for k in range(0, job.outputs, LANES):
+        turn(work + table, first + 4 * k, job.outputs - k, of_class(job, work, kind, k))
 
 
 @inline
-def keep(scratch, column, whole, mass):
-    """Keep what a pixel's exponentials add up to, and its mass; `logarithms` where that fills a vector."""
-    at = scratch + 4 * (column % LANES)
-    store_f32(at + WHOLES, whole)
-    store_f32(at + MASSES, mass)
-    return logarithms(scratch) if column % LANES == LANES - 1 else splat(ZERO)
+def turn_all_back(job, work):
+    """Write what the pixels have of the classes where the slopes are."""
+    for k in range(0, job.outputs, LANES):
+        turn_back(of_class(job, work, P, k), work + SLOPES, 4 * k, job.outputs - k)
 
 
 @inline
-def add_to(sums, count, value):
-    """Add a vector to some sums."""
-    vstore_first(sums, count, vload_first(sums, count, splat(ZERO)) + value)
+def target(labels, k):
+    """1 in the lanes of a class, 0 in the others."""
+    return where_equal(labels, splat(np.float32(k)), splat(ONE), splat(ZERO))
 
 
 @inline
-def row_of_few(job, scratch, x, dx, pixel, sums):
-    """`row_of_many` where the classes fit a vector, which stays in a register, as in `softmax_of_few`."""
-    count = job.outputs
+def prepare(job, work):
+    """Factors of the exponentials, and sums of nothing."""
+    for k in range(job.outputs):
+        shift = splat(load_f32(job.shift + 4 * k))
+        vstore(of_class(job, work, MORE, k), vexp(shift))
+        vstore(of_class(job, work, LESS, k), vexp(splat(ZERO) - shift))
+        for kind in range(BOTH, TRUE + 1):
+            vstore(of_class(job, work, kind, k), splat(ZERO))
+
+
+@inline
+def softmax(job, work):
+    """Write the softmax of a group, 0 where pixels do not count, and add it up; returns cross-entropies."""
     zero = splat(ZERO)
-    shift = vload_first(job.shift, count, zero)
-    unshift = vexp(zero - shift)
-    both = zero
-    ours = zero
-    true = zero
-    entropy = zero
-    for column in range(job.width):
-        value = vload_first(x + 4 * column * count, count, splat(LOWEST)) + shift
-        value = value - splat(lane_max(value))
-        share = vexp(value)
-        own = share * unshift
-        row = targets_of(job, pixel + column)
-        counted = ONE if load_i64(job.labels + 8 * (pixel + column)) >= 0 else ZERO
-        p, t = own * splat(counted / lane_total(own)), vload_first(row, count, zero)
-        vstore_first(dx + 4 * column * count, count, p)
-        both = fma(p, t, both)
-        ours = ours + p
-        true = true + t
-        # Lanes beyond the classes are infinite, and have no target.
-        goal = vload_first(row + 4 * count, count, zero)
-        entropy = entropy - goal * vmax(splat(LEAST), value)
-        entropy = entropy + keep(scratch, column, lane_total(share), load_f32(row + 8 * count))
-    add_to(sums, count, both)
-    add_to(sums + 4 * count, count, ours)
-    add_to(sums + 8 * count, count, true)
-    return lane_total(entropy + logarithms(scratch))
-
-
-@inline
-def softmax(job, scratch, x, dx, pixel, column):
-    """Write the softmax of a pixel, or zeros where it does not count; returns parts of its cross-entropy."""
-    count = job.outputs
-    zero = splat(ZERO)
-    top = highest_of(job, x)
-    total = zero
+    turn_all(job, work, OUTPUTS, 0, P)
+    turn_all(job, work, ROWS, 4 * job.outputs, GOAL)
+    top = splat(LOWEST)
+    for k in range(job.outputs):
+        value = vload(of_class(job, work, P, k)) + splat(load_f32(job.shift + 4 * k))
+        vstore(of_class(job, work, P, k), value)
+        top = vmax(value, top)
     whole = zero
+    own = zero
     entropy = zero
-    row = targets_of(job, pixel)
-    for i in range(0, count, LANES):
-        value = shifted(job, x, i) - top
+    for k in range(job.outputs):
+        value = vload(of_class(job, work, P, k)) - top
         share = vexp(value)
-        own = share * vexp(zero - shift_of(job, i))
-        vstore_first(dx + 4 * i, count - i, own)  # kept, as it is needed again
-        total = total + share
-        whole = whole + own
-        goal = vload_first(row + 4 * (count + i), count - i, zero)
-        entropy = entropy - goal * vmax(splat(LEAST), value)
-    factor = splat((ONE if load_i64(job.labels + 8 * pixel) >= 0 else ZERO) / lane_total(whole))
-    for i in range(0, count, LANES):
-        vstore_first(dx + 4 * i, count - i, vload_first(dx + 4 * i, count - i, zero) * factor)
-    return entropy + keep(scratch, column, lane_total(total), load_f32(row + 8 * count))
+        p = share * vload(of_class(job, work, LESS, k))
+        vstore(of_class(job, work, P, k), p)
+        whole = whole + share
+        own = own + p
+        # Without a target, infinities do not count.
+        entropy = entropy - vload(of_class(job, work, GOAL, k)) * vmax(splat(LEAST), value)
+    labels = vload(work + LABELS)
+    factor = where_greater(splat(ZERO), labels, zero, splat(ONE)) / own
+    for k in range(job.outputs):
+        p = vload(of_class(job, work, P, k)) * factor
+        vstore(of_class(job, work, P, k), p)
+        t = target(labels, k)
+        vstore(of_class(job, work, BOTH, k), fma(p, t, vload(of_class(job, work, BOTH, k))))
+        vstore(of_class(job, work, OURS, k), vload(of_class(job, work, OURS, k)) + p)
+        vstore(of_class(job, work, TRUE, k), vload(of_class(job, work, TRUE, k)) + t)
+    turn_all_back(job, work)
+    # Where one is not a number, the loss is none.
+    return entropy + fma(vload(work + MASSES), vlog(whole), whole * zero)
 
 
 @inline
-def row_of_many(job, scratch, x, dx, pixel, sums):
-    """Write the softmax of a row of pixels, add to the sums of p t, p and t; returns its cross-entropy."""
-    count = job.outputs
+def descend(job, work, sums):
+    """Turn the softmax of a group into slopes: of Dice's loss p (g - sum(g p)), with g the slope by p."""
     zero = splat(ZERO)
-    entropy = zero
-    for column in range(job.width):
-        at = 4 * column * count
-        entropy = entropy + softmax(job, scratch, x + at, dx + at, pixel + column, column)
-    for i in range(0, count, LANES):
-        both = zero
-        ours = zero
-        true = zero
-        for column in range(job.width):
-            p = vload_first(dx + 4 * (column * count + i), count - i, zero)
-            t = vload_first(targets_of(job, pixel + column) + 4 * i, count - i, zero)
-            both = fma(p, t, both)
-            ours = ours + p
-            true = true + t
-        add_to(sums + 4 * i, count - i, both)
-        add_to(sums + 4 * (count + i), count - i, ours)
-        add_to(sums + 4 * (2 * count + i), count - i, true)
-    return lane_total(entropy + logarithms(scratch))
+    turn_all(job, work, SLOPES, 0, P)
+    turn_all(job, work, ROWS, 4 * job.outputs, GOAL)
+    labels = vload(work + LABELS)
+    mean = zero
+    whole = zero
+    for k in range(job.outputs):
+        p = vload(of_class(job, work, P, k))
+        mean = fma(slope(job, sums, labels, k), p, mean)
+        whole = fma(vload(of_class(job, work, MORE, k)), p, whole)
+    # Pixels that do not count have no softmax.
+    factor = vload(work + MASSES) / where_greater(whole, zero, whole, splat(ONE))
+    for k in range(job.outputs):
+        p = vload(of_class(job, work, P, k))
+        each = p * (slope(job, sums, labels, k) - mean)
+        q = p * vload(of_class(job, work, MORE, k)) * factor
+        entropy = q - vload(of_class(job, work, GOAL, k))
+        vstore(of_class(job, work, P, k), splat(job.scale) * fma(splat(job.beside), entropy, each))
+    turn_all_back(job, work)
+
+
+@inline
+def slope(job, sums, labels, k):
+    """Slopes of Dice's loss by the softmax of a class."""
+    by_share, by_target = load_f32(sums + 4 * k), load_f32(sums + 4 * (job.outputs + k))
+    return splat(by_share) - splat(by_target) * target(labels, k)
 
 
 @inline
@@ -174,88 +240,31 @@ def judged(job, sums):
     return loss
 
 
-@inline
-def slope(job, sums, row, i):
-    """A vector of slopes by the softmax of a pixel, from class i on."""
-    count = job.outputs - i
-    zero = splat(ZERO)
-    by_share = vload_first(sums + 4 * i, count, zero)
-    by_target = vload_first(sums + 4 * (job.outputs + i), count, zero)
-    return by_share - by_target * vload_first(row + 4 * i, count, zero)
-
-
-@inline
-def descend_few(job, sums, dx, pixel):
-    """`descend_many` where the classes fit a vector."""
-    count = job.outputs
-    zero = splat(ZERO)
-    by_share = vload_first(sums, count, zero)
-    by_target = vload_first(sums + 4 * count, count, zero)
-    reshift = vexp(shift_of(job, 0))
-    scale = splat(job.scale)
-    beside = splat(job.beside)
-    for column in range(job.width):
-        at = dx + 4 * column * count
-        row = targets_of(job, pixel + column)
-        p = vload_first(at, count, zero)
-        each = by_share - by_target * vload_first(row, count, zero)
-        each = p * (each - splat(lane_total(each * p)))
-        goal = vload_first(row + 4 * count, count, zero)
-        q = p * reshift
-        entropy = q * splat(load_f32(row + 8 * count) / max(lane_total(q), TINY)) - goal
-        vstore_first(at, count, scale * fma(beside, entropy, each))
-
-
-@inline
-def descend_many(job, sums, dx, pixel):
-    """Turn the softmax of a row of pixels into slopes of the outputs: p (g - sum(g p)), g the slope by p."""
-    count = job.outputs
-    zero = splat(ZERO)
-    for column in range(job.width):
-        at = dx + 4 * column * count
-        row = targets_of(job, pixel + column)
-        total = zero
-        whole = zero
-        for i in range(0, count, LANES):
-            p = vload_first(at + 4 * i, count - i, zero)
-            total = fma(slope(job, sums, row, i), p, total)
-            whole = fma(vexp(shift_of(job, i)), p, whole)
-        mean = splat(lane_total(total))
-        factor = splat(load_f32(row + 8 * count) / max(lane_total(whole), TINY))
-        for i in range(0, count, LANES):
-            p = vload_first(at + 4 * i, count - i, zero)
-            each = p * (slope(job, sums, row, i) - mean)
-            entropy = p * vexp(shift_of(job, i)) * factor - vload_first(
-                row + 4 * (count + i), count - i, zero
-            )
-            vstore_first(at + 4 * i, count - i, splat(job.scale) * fma(splat(job.beside), entropy, each))
-
-
 def loop(job_pointer, scratch, lo, hi):
     """Samples lo to hi, all of one chunk."""
     job = record(job_pointer)
     chunk = lo // job.chunk
-    few = job.outputs <= LANES
-    forget(scratch)
+    work = place(job.work, job.work_chunk, scratch, chunk)
     for image in range(hi - lo):
         x = place(job.x, job.x_chunk, scratch, chunk) + image * job.x_image
         dx = place(job.dx, job.dx_chunk, scratch, chunk) + image * job.dx_image
         pixel = (lo + image) * job.height * job.width
         sums = job.sums + 4 * (lo + image) * nn_jobs.DICE_SUMS * job.outputs
-        for at in range(0, nn_jobs.DICE_SUMS * job.outputs, LANES):
-            vstore_first(sums + 4 * at, nn_jobs.DICE_SUMS * job.outputs - at, splat(ZERO))
+        prepare(job, work)
         entropy = 0.0
         for row in range(job.height):
-            at, to, first = x + row * job.x_row, dx + row * job.dx_row, pixel + row * job.width
-            if few:
-                entropy += row_of_few(job, scratch, at, to, first, sums)
-            else:
-                entropy += row_of_many(job, scratch, at, to, first, sums)
+            parts = splat(ZERO)
+            for column in range(0, job.width, LANES):
+                aim(job, work, x + row * job.x_row, dx + row * job.dx_row, pixel + row * job.width, column)
+                parts = parts + softmax(job, work)
+            entropy += lane_total(parts)
+        for k in range(job.outputs):
+            for kind in range(BOTH, TRUE + 1):
+                total = lane_total(vload(of_class(job, work, kind, k)))
+                store_f32(sums + 4 * ((kind - BOTH) * job.outputs + k), total)
         loss = judged(job, sums) + job.beside * np.float32(entropy)
         store_f32(job.losses + 4 * (lo + image), loss)
         for row in range(job.height):
-            to, first = dx + row * job.dx_row, pixel + row * job.width
-            if few:
-                descend_few(job, sums, to, first)
-            else:
-                descend_many(job, sums, to, first)
+            for column in range(0, job.width, LANES):
+                aim(job, work, x + row * job.x_row, dx + row * job.dx_row, pixel + row * job.width, column)
+                descend(job, work, sums)
