@@ -641,13 +641,14 @@ WINOGRAD = np.dtype(
         *tensor("x"),  # the first value that the first output reads
         *tensor("y"),
         *tensor("inputs"),  # scratch: transformed inputs, [36][tiles][pitch] and a line
-        *tensor("products"),  # scratch: [36][tiles][K] and a line
+        *tensor("products"),  # scratch: [36][tiles][K, up to whole vectors] and a line
         ("height", "i8"),
         ("width", "i8"),
         ("channels", "i8"),  # C
         ("input_pitch", "i8"),  # bytes of C floats, up to whole vectors
         ("input_step", "i8"),  # from a place to the next
         ("output_step", "i8"),
+        ("outputs", "i8"),  # K
         ("panel_blocks", "i8"),  # K over a block's width
         ("narrow", "i8"),  # 1: one vector of the last block is used
         ("tiles", "i8"),  # processed together

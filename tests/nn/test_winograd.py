@@ -5,19 +5,19 @@ import oracle
 import pytest
 from harness import passes
 
-from cnncli.nn import Conv, Graph, Inference, Network, Relu
+from cnncli.nn import Add, Conv, Graph, Inference, Network, Relu
 from cnncli.nn.algorithms import winograd
 from cnncli.nn.graph import Shape
 
 BOUND = 1e-4  # of sum |weight| times the largest magnitude in an output's window …
 LEAST = 1 / 16  # … which counts as this at least
-CHANNELS = [(9, 32), (32, 48)]
+CHANNELS = [(9, 32), (32, 48), (9, 20), (32, 40)]  # the latter end in a part of a vector
 
 
 def image(channels, base, spike):
-    """Two images: one with a spike in a single channel, one with a line of them."""
+    """Two images: one with two spikes in a channel, the second at the edge, one with a line of them."""
     x = np.random.default_rng(7).standard_normal((2, 14, 13, channels), np.float32) * np.float32(base)
-    x[0, 5, 6, 3] = spike
+    x[0, [5, 9], [6, 12], 3] = spike
     x[1, :, 2] = -spike
     return x
 
@@ -60,11 +60,12 @@ def test_a_spike_leaves_nothing_where_it_is_not_seen(channels, outputs, base, sp
         assert share_of_bound(out, x, arrays["layer.weight"], arrays["layer.bias"]) <= 1
 
 
-def test_gradients_to_the_input_keep_the_same_bound():
-    graph, network = layer(16, 16)
+@pytest.mark.parametrize("channels", [16, 20, 40])
+def test_gradients_to_the_input_keep_the_same_bound(channels):
+    graph, network = layer(channels, 16)
     weight = network.export()["layer.weight"]
     dout = image(16, 1, 1e6)
-    _, dx, _, _ = passes(graph, np.zeros((2, 14, 13, 16)), dout, arrays=network.export())
+    _, dx, _, _ = passes(graph, np.zeros((2, 14, 13, channels)), dout, arrays=network.export())
     assert share_of_bound(dx, dout, weight.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1], 0) <= 1
 
 
@@ -75,6 +76,30 @@ def test_what_is_no_number_stays_in_the_windows_that_see_it(value):
     out = Inference(network, 1, threads=1).run(x)
     finite = np.isfinite(out).all(-1)
     assert (finite == np.isfinite(np.where(np.isnan(seen(x)), np.inf, seen(x)))).all()
+
+
+@pytest.mark.parametrize("outputs", [16, 20, 40])
+@pytest.mark.parametrize("spike", [2, 1e6])
+def test_outputs_are_added_to_what_is_there(outputs, spike):
+    """To a shortcut, and gradients to those of another reader; tiles with a spike are convolved directly."""
+    graph = Graph((14, 13, 16))
+    first = graph.add(Conv(outputs, 3, padding=1), name="first")
+    second = graph.add(Conv(outputs, 3, padding=1), inputs=first, name="second")
+    graph.add(Add(), inputs=(second, first), name="sum")
+    network = Network(graph, seed=3)
+    arrays = network.export()
+    weight = {name: arrays[f"{name}.weight"].astype(np.float64) for name in ("first", "second")}
+    x = image(16, 1, spike)
+    exact = oracle.conv(x.astype(np.float64), weight["first"], arrays["first.bias"], padding=(1, 1))
+    exact = exact + oracle.conv(exact, weight["second"], arrays["second.bias"], padding=(1, 1))
+    out, dx, _, _ = passes(graph, x, x[..., :1].repeat(outputs, -1), arrays=arrays)
+    np.testing.assert_allclose(out, exact, rtol=1e-4, atol=1e-5 * spike)
+    slope = x[..., :1].repeat(outputs, -1).astype(np.float64)
+    back = {name: each.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1] for name, each in weight.items()}
+    slope = slope + oracle.conv(slope, back["second"], 0, padding=(1, 1))
+    np.testing.assert_allclose(
+        dx, oracle.conv(slope, back["first"], 0, padding=(1, 1)), rtol=1e-4, atol=1e-5 * spike
+    )
 
 
 def test_threads_that_share_a_picture_agree_on_its_tiles(monkeypatch):

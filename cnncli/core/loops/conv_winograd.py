@@ -16,6 +16,7 @@ import numpy as np
 from cnncli.core import nn_jobs
 from cnncli.core.loops.gemm import (
     ADD,
+    BLOCK,
     BLOCK_BYTES,
     HALF,
     NARROW,
@@ -41,7 +42,18 @@ from cnncli.core.loops.winograd import (
     whole_square,
     window_peak,
 )
-from cnncli.core.simd import LANES, LINE, VECTOR_BYTES, record, store_i64, vload, vstore
+from cnncli.core.simd import (
+    LANES,
+    LINE,
+    VECTOR_BYTES,
+    record,
+    store_i64,
+    vload,
+    vload_first,
+    vstore,
+    vstore_first,
+    zeros,
+)
 
 JOB = nn_jobs.WINOGRAD
 LOWEST = np.float32(-np.inf)
@@ -53,10 +65,13 @@ MOST = np.intp((127 + 120) << _EXPONENT)  # bits of 2^120, which does not overfl
 
 
 @inline
-def transform_output(src, step, buffer, dst, row_pitch, pixel, rows, columns, bias, mode):
-    """One vector of channels of a tile, of which ``rows`` x ``columns`` outputs exist; at most one mode."""
+def transform_output(src, step, buffer, dst, row_pitch, pixel, rows, columns, count, bias, mode):
+    """Up to ``count`` of a vector of channels of a tile, of which ``rows`` x ``columns`` outputs exist.
+
+    At most one mode.
+    """
     floor = np.float32(0) if mode & RELU else LOWEST
-    if rows >= OUTPUTS and columns >= OUTPUTS and not mode & ADD:
+    if rows >= OUTPUTS and columns >= OUTPUTS and count >= LANES and not mode & ADD:
         output_square_biased(src, SIDE * step, step, dst, row_pitch, pixel, bias, floor)
         return
     output_square_biased(src, SIDE * step, step, buffer, BUFFER_ROW, VECTOR_BYTES, bias, floor)
@@ -64,7 +79,7 @@ def transform_output(src, step, buffer, dst, row_pitch, pixel, rows, columns, bi
         for column in range(min(columns, OUTPUTS)):
             to = dst + row * row_pitch + column * pixel
             value = vload(buffer + row * BUFFER_ROW + column * VECTOR_BYTES)
-            vstore(to, value + vload(to) if mode & ADD else value)
+            vstore_first(to, count, value + vload_first(to, count, zeros()) if mode & ADD else value)
 
 
 @inline
@@ -137,20 +152,36 @@ def stands_out(job, src, rows, columns, peak):
 
 
 @inline
-def convolve_directly(job, src, dst, rows, columns, table):
+def convolve_block(job, table, src, block, to):
+    """A block of the outputs of a window, in whole vectors."""
+    store_i64(table, src)
+    store_i64(table + 8, to)
+    panel = job.direct + block * 9 * job.channels * BLOCK_BYTES
+    bias = job.bias + block * BLOCK_BYTES
+    if job.narrow and block == job.panel_blocks - 1:
+        gemm_single_narrow(table, table + 8, job.window, 3, panel, 0, bias, job.mode, 0)
+    else:
+        gemm_single(table, table + 8, job.window, 3, panel, 0, bias, job.mode, 0)
+
+
+@inline
+def convolve_directly(job, src, dst, rows, columns, buffer, table):
     """The outputs of a tile, one by one."""
     pixel = 4 * job.channels
     for row in range(min(rows, OUTPUTS)):
         for column in range(min(columns, OUTPUTS)):
+            window = src + row * job.x_row + column * pixel
             for block in range(job.panel_blocks):
-                store_i64(table, src + row * job.x_row + column * pixel)
-                store_i64(table + 8, dst + row * job.y_row + column * job.y_pixel + block * BLOCK_BYTES)
-                panel = job.direct + block * 9 * job.channels * BLOCK_BYTES
-                bias = job.bias + block * BLOCK_BYTES
-                if job.narrow and block == job.panel_blocks - 1:
-                    gemm_single_narrow(table, table + 8, job.window, 3, panel, 0, bias, job.mode, 0)
-                else:
-                    gemm_single(table, table + 8, job.window, 3, panel, 0, bias, job.mode, 0)
+                to = dst + row * job.y_row + column * job.y_pixel + block * BLOCK_BYTES
+                left = min(job.outputs - block * BLOCK, BLOCK)
+                if left % LANES == 0:
+                    convolve_block(job, table, window, block, to)
+                    continue
+                for i in range(0, left, LANES):
+                    vstore(buffer + 4 * i, vload_first(to + 4 * i, left - i, zeros()))
+                convolve_block(job, table, window, block, buffer)
+                for i in range(0, left, LANES):
+                    vstore_first(to + 4 * i, left - i, vload(buffer + 4 * i))
 
 
 def loop(job_pointer, scratch, lo, hi):
@@ -186,7 +217,7 @@ def loop(job_pointer, scratch, lo, hi):
             dst = y + image * job.y_image + row * job.y_row + column * job.y_pixel
             if direct >> tile & 1:
                 src = x + image * job.x_image + row * job.x_row + column * pixel
-                convolve_directly(job, src, dst, height - row, width - column, scratch)
+                convolve_directly(job, src, dst, height - row, width - column, buffer, scratch)
                 continue
             for c in range(0, output_pixel, VECTOR_BYTES):
                 transform_output(
@@ -198,6 +229,7 @@ def loop(job_pointer, scratch, lo, hi):
                     job.y_pixel,
                     height - row,
                     width - column,
+                    job.outputs - c // 4,
                     job.bias + c,
                     job.mode,
                 )

@@ -48,7 +48,7 @@ FEW_TILES = WINOGRAD_FEW_TILES * ROWS
 
 
 def is_faster(channels: int, outputs: int, shape: Shape, *, samples: int) -> bool:
-    """Whether the transforms cost less than they save, and stores need no masks.
+    """Whether the transforms cost less than they save.
 
     Weights of four times the size are read for each chunk of ``samples``.
     """
@@ -57,8 +57,13 @@ def is_faster(channels: int, outputs: int, shape: Shape, *, samples: int) -> boo
     enough = tiles * samples >= WINOGRAD_MIN_TILES or channels * outputs <= SMALL_WEIGHTS
     rows = -(-tiles * samples // HALF) * HALF
     fewer = PLACES * rows * WINOGRAD_TRANSFORMS <= 9 * TILE**2 * tiles * samples
-    fits = channels >= WINOGRAD_MIN_CHANNELS and outputs >= WINOGRAD_MIN_OUTPUTS and outputs % LANES == 0
+    fits = channels >= WINOGRAD_MIN_CHANNELS and outputs >= WINOGRAD_MIN_OUTPUTS
     return used and enough and fewer and fits
+
+
+def sums_weights(channels: int, outputs: int, shape: Shape, *, samples: int) -> bool:
+    """Whether `is_faster`, and the gradient of the weights can be summed so: it takes whole vectors."""
+    return outputs % LANES == 0 and is_faster(channels, outputs, shape, samples=samples)
 
 
 def _tiles(shape: Shape) -> int:
@@ -100,13 +105,14 @@ def emit(
     weights = plan.buffer(f"{name} transformed", PLACES * room, np.float32)
     transform = plan.job(nn_jobs.WINOGRAD_WEIGHTS, src=panel, out=weights, channels=channels, blocks=blocks)
     plan.transform("winograd_weights", transform, blocks * channels)
-    padded = -(-channels // LANES) * LANES
+    padded, padded_outputs = (-(-each // LANES) * LANES for each in (channels, outputs))
     job = plan.job(
         nn_jobs.WINOGRAD,
         height=y.shape.height,
         width=y.shape.width,
         channels=channels,
         input_pitch=4 * padded,
+        outputs=outputs,
         panel_blocks=blocks,
         narrow=is_narrow(outputs),
         panel=weights,
@@ -129,7 +135,9 @@ def emit(
     tiles = tiles_together(images * _tiles(Shape(lines, y.shape.width, 1)), weights=channels * outputs)
     job["tiles"] = tiles
     # A line more, so that a tile's values, which are written together, do not compete for a cache set.
-    job["input_step"], job["output_step"] = (4 * tiles * each + CACHE_LINE for each in (padded, outputs))
+    job["input_step"], job["output_step"] = (
+        4 * tiles * each + CACHE_LINE for each in (padded, padded_outputs)
+    )
     scratch: dict[str, Tensor | tuple[Tensor, int]] = {
         "inputs": plan.chunk_scratch(PLACES * int(job["input_step"][0]) // 4),
         "products": plan.chunk_scratch(PLACES * int(job["output_step"][0]) // 4 + BUFFER),
@@ -141,6 +149,7 @@ def emit(
         if by_blocks:
             restrict_blocks(part, lo, hi, panel_bytes=channels * 4 * BLOCK)
             part["direct"] += lo * 9 * channels * 4 * BLOCK
+            part["outputs"] = min(hi * BLOCK, outputs) - lo * BLOCK
         else:
             part["height"] = hi - lo
             at, to = x[1] + lo * x[0].row, lo * y.row

@@ -235,13 +235,14 @@ class Conv(Layer):
         return -rows[0] * x.row - columns[0] * x.pixel
 
     def _uses_winograd(self, channels: int, y: Shape, *, samples: int) -> bool:
-        """Whether it is a plain 3 x 3 convolution, and Winograd's algorithm is fastest for it."""
+        """Whether Winograd's algorithm can compute y, and is fastest for it."""
+        return self._is_plain and winograd.is_faster(channels, y.channels, y, samples=samples)
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether it is 3 x 3 and looks at all inputs around each pixel."""
         plain = (pair(self.stride), pair(self.dilation), self.groups) == ((1, 1), (1, 1), 1)
-        return (
-            plain
-            and pair(self.kernel) == (3, 3)
-            and winograd.is_faster(channels, y.channels, y, samples=samples)
-        )
+        return plain and pair(self.kernel) == (3, 3)
 
     def _taps(self, x: Tensor) -> depthwise.Taps:
         """A kernel over the channels of x."""
@@ -309,7 +310,10 @@ class Conv(Layer):
         dweight = plan.weight_gradient(node, "weight")
         dense = self._is_dense(node.input_shapes)
         elsewhere = True
-        if self._uses_winograd(x.shape.channels, dy.shape, samples=x.shape.frames * plan.chunks.size):
+        samples = x.shape.frames * plan.chunks.size
+        if self._is_plain and winograd.sums_weights(
+            x.shape.channels, dy.shape.channels, dy.shape, samples=samples
+        ):
             winograd.emit_weight_gradient(plan, placed, dy, dweight)
         elif self._is_depthwise(x.shape):
             depthwise.emit_weight_gradient(plan, placed, dy, self._taps(x), dweight)
