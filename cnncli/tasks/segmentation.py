@@ -127,10 +127,10 @@ class Segmentation(OfClasses):
     def trained_with(self, options: Mapping[str, Any], targets: "Targets") -> Self:
         """With label smoothing and class weights as the options say.
 
-        Without ``--class-weights`` a class weighs by the fourth root of how rare it is: things are small beside
-        what is around them, and which thing it is would count too little. What is seen is to be the likeliest
-        class all the same (`SoftmaxCrossEntropy.adjusted`), or edges would be seen too far out. After 6 epochs
-        of scenes of digits mean IoU is 78.8 %, with the square root 76.6, without weights 77.2.
+        Without ``--class-weights`` a class weighs by the fourth root of how rare it is: things are small
+        beside what is around them, and which thing it is would count too little. What is seen is to be the
+        likeliest class all the same (`SoftmaxCrossEntropy.adjusted`), or edges would be seen too far out.
+        After 6 epochs of scenes of digits mean IoU is 78.8 %, with the square root 76.6, without 77.2.
         """
         if "mixup" in options["augment"]:
             raise OptionError(
