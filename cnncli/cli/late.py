@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 # Modules in which NumPy hangs manuals on its functions; no command shows them.
 _MANUALS = ("numpy._core._add_newdocs", "numpy._core._add_newdocs_scalars")
 # Modules whose names NumPy, Pillow and Python's own modules use inside functions only.
-_LATE = ("ipaddress", "linecache", "pickle", "platform", "textwrap", "PIL.ExifTags")
+_LATE = ("ast", "ipaddress", "linecache", "pickle", "platform", "textwrap", "PIL.ExifTags")
 _INSPECT = "inspect"
 _TYPING = ("numpy._typing", "numpy.typing")
 

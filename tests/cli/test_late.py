@@ -8,8 +8,9 @@ WITHOUT = """
 import sys
 from cnncli.cli.run import run
 code = run(sys.argv[1:])
-names = ("inspect", "ipaddress", "linecache", "pickle", "platform", "textwrap", "PIL.ExifTags")
-print("imported:", *(name for name in (*names, "numpy._typing") if name in sys.modules))
+names = ("PIL.BmpImagePlugin", "PIL.GifImagePlugin", "numpy._typing", "ast",
+    "inspect", "ipaddress", "linecache", "pickle", "platform", "textwrap", "PIL.ExifTags")
+print("imported:", *(name for name in names if name in sys.modules))
 sys.exit(code)
 """
 
@@ -67,7 +68,7 @@ def test_who_asks_for_more_gets_all(python, code, said):
 def test_what_stays_put_off_is_out_of_sight(python):
     code = """
 from types import ModuleType
-for name in ("inspect", "ipaddress", "linecache", "pickle", "platform", "textwrap", "PIL.ExifTags"):
+for name in ("ast", "inspect", "ipaddress", "linecache", "pickle", "platform", "textwrap", "PIL.ExifTags"):
     assert type(__import__(name, fromlist=["x"])) is ModuleType, name
 """
     python(PUT_OFF + code)

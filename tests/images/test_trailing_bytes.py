@@ -10,6 +10,7 @@ from PIL import Image
 
 from cnncli.errors import CnncliError
 from cnncli.images.read import read_picture
+from cnncli.images.trailing_bytes import notes_at_end
 
 COLOR = pixels(3, "uint8", size=(40, 50))
 FRAMES = [Image.fromarray(np.roll(COLOR, 5 * k, 1)) for k in range(3)]
@@ -150,3 +151,20 @@ def test_chunks_of_any_kind_before_the_end_are_no_rest():
     assert read_picture(io.BytesIO(longer).getvalue() + b"x").notes == (
         "1 byte after the end of the image left out",
     )
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, *range(32_764, 32_770), 65_534, 65_535, 65_536, 200_001])
+@pytest.mark.parametrize("behind", [b"", b"abcde", b"\xff\xd9", b"\xd9"])
+def test_the_end_of_a_scan_is_found_wherever_it_lies(length, behind):
+    scan = (b"\xff\x00\xd9\xff\xd0\xd9" * (length // 6 + 1))[:length]  # stuffed zeros and restart markers
+    if scan.endswith(b"\xff"):
+        scan = scan[:-1] + b"\0"
+    data = b"\xff\xd8\xff\xda\0\2" + scan + b"\xff\xd9"
+    notes = notes_at_end(io.BytesIO(data + behind), "JPEG")
+    assert [note.split(" after")[0] for note in notes] == (
+        [f"{len(behind)} byte{'s' * (len(behind) > 1)}"] if behind else []
+    )
+
+
+def test_a_scan_without_an_end_has_no_notes():
+    assert notes_at_end(io.BytesIO(b"\xff\xd8\xff\xda\0\2" + b"\xd9\0\xff\0" * 20_000), "JPEG") == ()
