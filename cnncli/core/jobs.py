@@ -413,6 +413,7 @@ LEVELS = np.dtype(
         ("out_pitch", "i8"),
         ("table", "i8"),  # address of entries of the output's type, one for each level
         ("streams", "i8"),  # 1: bytes bypass the caches
+        ("found", "i8"),  # address of a number: 1 where there is nothing left to find
         ("low", "f8"),  # of floats: the first bin begins here, …
         ("gain", "f8"),  # … there are so many to a unit …
         ("entries", "i8"),  # … and so many altogether

@@ -78,6 +78,8 @@ def ends_of(pixels: NDArray[Any], *, threads: int) -> tuple[float, float] | None
     if not pixels.size:
         return None
     job, rows = _job_of(pixels)
+    found = np.zeros(1, np.int64)
+    job["found"] = found.ctypes.data
     threads = movers(rows.nbytes, threads)
     scratches = native.run("level_ends", job, len(rows), threads=threads, scratch_bytes=3 * LINE)
     used = [each.view(pixels.dtype) for each in scratches if each[0]]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cnncli.filters.kinds.crop import Crop
+from cnncli.filters.kinds.pair import Pair
 from cnncli.filters.model import Filter
 from cnncli.nn import Conv, Graph, Linear
 from cnncli.nn.window import pair
@@ -27,8 +29,11 @@ class Amount:
 
 
 def of_filter(filter: Filter, source: NDArray[np.generic], out: NDArray[np.generic]) -> Amount:
-    """The image is read once, the answer written once, and each sample multiplied by taps."""
-    return Amount(source.nbytes, out.nbytes, out.size * taps(filter.kernels))
+    """Images are read once, of a crop its part, the answer is written once, samples multiplied by taps."""
+    reads = out.nbytes if isinstance(filter, Crop) else source.nbytes
+    if isinstance(filter, Pair) and filter.second is not None:
+        reads += filter.second.pixels.nbytes
+    return Amount(reads, out.nbytes, out.size * taps(filter.kernels))
 
 
 def taps(kernels: tuple[NDArray[np.float64], ...]) -> int:

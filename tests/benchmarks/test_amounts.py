@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from cnncli.filters.second import Second
 from cnncli.filters.spec import parse_spec
 from cnncli.models.choice import build
 from cnncli.nn import Conv, Flatten, Graph, Linear, Network, Relu
+from cnncli.records import replace
 
 from . import amounts, twins
 from .filters import weights_of_any_kernel
@@ -76,3 +78,8 @@ def test_taps_are_the_fewest(kernels, taps):
 def test_bytes_of_a_filter():
     source, out = np.zeros((4, 5, 3), np.uint8), np.zeros((4, 5, 3), np.float32)
     assert amounts.of_filter(parse_spec("laplacian"), source, out) == amounts.Amount(60, 240, 300)
+    part = np.zeros((2, 2, 3), np.uint8)
+    assert amounts.of_filter(parse_spec("crop:2x2+1+1"), source, part) == amounts.Amount(12, 12)
+    second = replace(parse_spec("add:other"), second=Second("other", source, None, None, 255.0))
+    assert amounts.of_filter(second, source, source) == amounts.Amount(120, 60)
+    assert amounts.of_filter(parse_spec("add:level=0.5"), source, source) == amounts.Amount(60, 60)

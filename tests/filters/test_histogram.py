@@ -27,6 +27,18 @@ def test_the_smallest_and_the_largest(rng, dtype, width):
             assert ends_of(changed, threads=2) == (float(changed.min()), float(changed.max()))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_all_threads_stop_where_one_has_met_both_ends(rng, dtype):
+    top = np.iinfo(dtype).max
+    for rows in ((0, 0), (0, 799), (400, 401), (799, 799)):
+        pixels = rng.integers(1, top, (800, 3000, 1), dtype)
+        pixels[rows[0], 7], pixels[rows[1], 2000] = 0, top
+        for threads in (1, 2, 3):
+            assert ends_of(pixels, threads=threads) == (0, top)
+        pixels[rows[0], 7] = 1
+        assert ends_of(pixels, threads=3) == (1, top)
+
+
 def test_only_what_is_finite_counts(rng):
     pixels = random_image(rng, (9, 37, 1))
     pixels[:, ::3], pixels[4, 7], pixels[8, 36] = np.nan, np.inf, -np.inf

@@ -14,6 +14,7 @@ from cnncli.core.simd import (
     LINE,
     VECTOR_BYTES,
     any_lane,
+    load_i64,
     loaded,
     record,
     splatted,
@@ -43,14 +44,17 @@ def _ends(element):
     def narrowed(builder, value, low, high):
         if element != F32:
             below, above = (builder.icmp_unsigned(*how) for how in (("<", value, low), (">", value, high)))
-        else:
-            below = builder.and_(
-                builder.fcmp_ordered("<", value, low), builder.fcmp_ordered(">", value, every(bottom))
-            )
-            above = builder.and_(
-                builder.fcmp_ordered(">", value, high), builder.fcmp_ordered("<", value, every(top))
-            )
-        return builder.select(below, value, low), builder.select(above, value, high)
+            return builder.select(below, value, low), builder.select(above, value, high)
+        # What is not finite changes neither, before both are compared: only that waits for the vector before.
+        finite = builder.fcmp_ordered("<", magnitude(builder, value), every(top))
+        small, large = (builder.select(finite, value, every(none)) for none in (top, bottom))
+        below, above = builder.fcmp_ordered("<", small, low), builder.fcmp_ordered(">", large, high)
+        return builder.select(below, small, low), builder.select(above, large, high)
+
+    def magnitude(builder, value):
+        kind = ir.FunctionType(vector, [vector])
+        name = f"llvm.fabs.v{lanes}f32"
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [value])
 
     @intrinsic
     def row_ends(typing_context, row, samples, found, begins):
@@ -117,10 +121,14 @@ def meet_row(job, row, found, begins):
 
 
 def loop(job_pointer, scratch, lo, hi):
-    """Rows lo to hi; scratch begins with 1 once there are ends, whose lanes have a line each behind it."""
+    """Rows lo to hi; scratch begins with 1 once there are ends, whose lanes have a line each behind it.
+
+    Where a thread has met both ends of the type, all of them stop.
+    """
     job = record(job_pointer)
     for y in range(lo, hi):
-        all_found = meet_row(job, job.src + y * job.src_pitch, scratch + LINE, 1 - load_u8(scratch))
-        store_i64(scratch, 1)
-        if all_found:
+        if load_i64(job.found) != 0:
             return
+        if meet_row(job, job.src + y * job.src_pitch, scratch + LINE, 1 - load_u8(scratch)):
+            store_i64(job.found, 1)
+        store_i64(scratch, 1)
