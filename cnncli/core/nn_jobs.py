@@ -652,7 +652,7 @@ WINOGRAD = np.dtype(
         ("panel_blocks", "i8"),  # K over a block's width
         ("narrow", "i8"),  # 1: one vector of the last block is used
         ("tiles", "i8"),  # processed together
-        ("panel", "i8"),  # transformed weights, [36][blocks][C][block]
+        ("panel", "i8"),  # transformed weights, [36][blocks][C][block] and a line
         ("panel_pitch", "i8"),  # of a place
         ("y_pixel", "i8"),
         ("segments", "i8"),  # one, over all channels
@@ -666,7 +666,15 @@ WINOGRAD = np.dtype(
 )
 
 # Transform of such a convolution's weights. An item is one input channel and one block of output channels.
-WINOGRAD_WEIGHTS = np.dtype([("src", "i8"), ("out", "i8"), ("channels", "i8"), ("blocks", "i8")], align=True)
+WINOGRAD_WEIGHTS = np.dtype(
+    [
+        ("src", "i8"),
+        ("out", "i8"),
+        ("channels", "i8"),
+        ("pitch", "i8"),  # bytes from a place of a tile to the next
+    ],
+    align=True,
+)
 
 # The gradient of such a convolution's weights.
 WINOGRAD_OUTER = np.dtype(

@@ -14,7 +14,6 @@ def loop(job_pointer, scratch, lo, hi):
     job = record(job_pointer)
     channels = job.channels
     tap = channels * BLOCK_BYTES
-    step = job.blocks * channels * BLOCK_BYTES
     for each in range(lo, hi):
         block = each // channels
         src = job.src + (9 * block * channels + each - block * channels) * BLOCK_BYTES
@@ -24,5 +23,5 @@ def loop(job_pointer, scratch, lo, hi):
                     src + column * tap + v, 3 * tap, scratch + column * VECTOR_BYTES, 3 * VECTOR_BYTES
                 )
             for row in range(SIDE):
-                to = job.out + SIDE * row * step + each * BLOCK_BYTES + v
-                weights_six(scratch + 3 * row * VECTOR_BYTES, VECTOR_BYTES, to, step)
+                to = job.out + SIDE * row * job.pitch + each * BLOCK_BYTES + v
+                weights_six(scratch + 3 * row * VECTOR_BYTES, VECTOR_BYTES, to, job.pitch)

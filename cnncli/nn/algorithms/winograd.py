@@ -101,9 +101,11 @@ def emit(
     """
     channels, outputs = x[0].shape.channels, y.shape.channels
     blocks = -(-outputs // BLOCK)
-    room = max(outputs * -(-channels // BLOCK), channels * blocks) * BLOCK  # of either pass
-    weights = plan.buffer(f"{name} transformed", PLACES * room, np.float32)
-    transform = plan.job(nn_jobs.WINOGRAD_WEIGHTS, src=panel, out=weights, channels=channels, blocks=blocks)
+    # A line more, so that a weight's values, which are written together, do not compete for a cache set.
+    of_either_pass = max(outputs * -(-channels // BLOCK), channels * blocks) * BLOCK + CACHE_LINE // 4
+    weights = plan.buffer(f"{name} transformed", PLACES * of_either_pass, np.float32)
+    pitch = channels * blocks * 4 * BLOCK + CACHE_LINE
+    transform = plan.job(nn_jobs.WINOGRAD_WEIGHTS, src=panel, out=weights, channels=channels, pitch=pitch)
     plan.transform("winograd_weights", transform, blocks * channels)
     padded, padded_outputs = (-(-each // LANES) * LANES for each in (channels, outputs))
     job = plan.job(
@@ -116,7 +118,7 @@ def emit(
         panel_blocks=blocks,
         narrow=is_narrow(outputs),
         panel=weights,
-        panel_pitch=channels * blocks * 4 * BLOCK,
+        panel_pitch=pitch,
         y_pixel=y.pixel,
         segments=plan.constant(np.array([0, channels, 0], np.int64)),
         bias=bias,
@@ -134,7 +136,7 @@ def emit(
     images = plan.chunks.batch if joined else plan.chunks.size
     tiles = tiles_together(images * _tiles(Shape(lines, y.shape.width, 1)), weights=channels * outputs)
     job["tiles"] = tiles
-    # A line more, so that a tile's values, which are written together, do not compete for a cache set.
+    # A line more, as of the weights: those of a tile are written together, too.
     job["input_step"], job["output_step"] = (
         4 * tiles * each + CACHE_LINE for each in (padded, padded_outputs)
     )
