@@ -39,8 +39,6 @@ LEAST = -126.0  # below it, 2 ** t is not a normal float32: such weights count a
 def power_of_two(builder, t):
     """2 ** t for vectors, t at most 0, with a relative error of 2e-7 for t as given."""
     integers = ir.VectorType(I32, LANES)
-    above = builder.fcmp_ordered(">", t, constant(LEAST))
-    t = builder.select(above, t, constant(LEAST))
     shifted = builder.fadd(t, constant(ROUNDER))
     f = builder.fsub(t, builder.fsub(shifted, constant(ROUNDER)))
     value = constant(POWER[-1])
@@ -48,7 +46,7 @@ def power_of_two(builder, t):
         value = fused(builder, value, f, constant(coefficient))
     exponent = builder.shl(builder.bitcast(shifted, integers), ir.Constant(integers, [23] * LANES))
     power = builder.bitcast(builder.add(builder.bitcast(value, integers), exponent), VECTOR)
-    return builder.select(above, power, constant(0))
+    return builder.select(builder.fcmp_ordered(">", t, constant(LEAST)), power, constant(0))
 
 
 def weighted_means(channels, covered=False):
