@@ -10,6 +10,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core import jobs
+from cnncli.core.choices import MIRRORED_BYTES
 from cnncli.core.elements import steps
 from cnncli.core.loops.integers import copy_bytes
 from cnncli.core.loops.tile_io import inline
@@ -67,7 +68,7 @@ def mirror_vectors(typing_context, src, out, width, size):
         def emit(each):
             if each is None:
                 return
-            length = VECTOR_BYTES if _SHUFFLES_ALL or each & (each - 1) == 0 else 16
+            length = VECTOR_BYTES if _SHUFFLES_ALL or each & (each - 1) == 0 or each % 4 == 0 else 16
             used = length // each * each
             order = [length - at // each * each - each + at % each for at in range(used)]
             order = ir.Constant(ir.VectorType(I32, length), [*order, *[0] * (length - used)])
@@ -138,20 +139,22 @@ def turn_square(typing_context, src, src_column, out, out_row, size):
 
 @intrinsic
 def stream(typing_context, src, out, length):
-    """Copy bytes past the caches, a vector at least; the first and the last are stored as always."""
+    """Copy bytes past the caches; those beside whole vectors are stored as always."""
 
     def codegen(context, builder, signature, args):
         src, out, length = args
         vector = ir.VectorType(_BYTE, VECTOR_BYTES)
-        last = builder.sub(length, _number(VECTOR_BYTES))
-        for at in (_number(0), last):
-            stored(builder, builder.add(out, at), loaded(builder, builder.add(src, at), vector, 1), 1)
         start = builder.and_(builder.neg(out), _number(VECTOR_BYTES - 1))
-        with cgutils.for_range_slice(builder, start, last, _number(VECTOR_BYTES), intp=I64, inc=True) as (
-            at,
-            _,
-        ):
+        start = builder.select(builder.icmp_signed("<", start, length), start, length)
+        whole = builder.and_(builder.sub(length, start), _number(-VECTOR_BYTES))
+        with steps(builder, whole, VECTOR_BYTES) as (i, _):
+            at = builder.add(start, i)
             streamed(builder, builder.add(out, at), loaded(builder, builder.add(src, at), vector, 1))
+        end = builder.add(start, whole)
+        for first, size in ((_number(0), start), (end, builder.sub(length, end))):
+            ends = (pointer(builder, builder.add(each, first), _BYTE) for each in (out, src))
+            with builder.if_then(builder.icmp_signed("!=", size, _number(0)), likely=False):
+                cgutils.raw_memcpy(builder, *ends, size, 1)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 3), codegen
@@ -170,16 +173,26 @@ def copy_rows(job, src, out, rows):
 
 
 @inline
+def mirror_part(job, line, to, width):
+    """The first pixels of an output's row, of which ``line`` is the first in the source."""
+    done = mirror_vectors(line, to, width, job.size)
+    move(line - done, 0, job.src_column, to + done, 0, job.size, 1, width - done // job.size, job.size)
+
+
+@inline
 def mirror_rows(job, src, out, rows, scratch):
     """Rows in which pixels lie side by side, and the last comes first; by way of scratch if they stream."""
+    part = LINE * max(1, MIRRORED_BYTES // (LINE * job.size))  # pixels, that end where a cache line ends
     for y in range(rows):
         line, to = src + y * job.src_row, out + y * job.out_row
-        place = scratch if job.streams != 0 else to
-        done = mirror_vectors(line, place, job.width, job.size)
-        left = job.width - done // job.size
-        move(line - done, 0, job.src_column, place + done, 0, job.size, 1, left, job.size)
-        if job.streams != 0:
-            stream(scratch, to, job.width * job.size)
+        if job.streams == 0:
+            mirror_part(job, line, to, job.width)
+            continue
+        for number in range((job.width + part - 1) // part):
+            at = number * part * job.size
+            width = min(part, job.width - number * part)
+            mirror_part(job, line - at, scratch, width)
+            stream(scratch, to + at, width * job.size)
 
 
 @inline

@@ -327,6 +327,22 @@ def test_turns_of_all_sizes_keep_all_bits(rng, dtype, channels):
                 np.testing.assert_array_equal(found.view(np.uint8), np.ascontiguousarray(want).view(np.uint8))
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 6, 8, 12, 16, 20])
+def test_rows_past_the_caches_keep_all_bits(rng, monkeypatch, size):
+    """Rows of all lengths that begin anywhere, also longer than what is mirrored at once."""
+    monkeypatch.setattr(moves, "STREAMED_BYTES", 0)
+    for width in (1, 64 // size + 1, 100, 128, 129, 20000 // size):
+        for first in (0, 1, 5):
+            source = rng.integers(0, 256, (5, width, size), np.uint8)
+            room = np.full((5, width * size + 80), 9, np.uint8)
+            out = room[:, first : first + width * size].reshape(5, width, size)
+            for moved in (source, source[:, ::-1], source[::-1], source[::-1, ::-1]):
+                moves._copy(moved, out, 2)
+                np.testing.assert_array_equal(out, moved)
+            assert (room[:, :first] == 9).all()
+            assert (room[:, first + width * size :] == 9).all()
+
+
 @pytest.mark.parametrize("transposed", [False, True])
 def test_moves_between_pixels_that_are_not_dense(rng, transposed):
     """Of sources and outputs in which something else lies between pixels or samples."""
