@@ -184,6 +184,9 @@ ROWS_AHEAD = 2
 # open, and that a thread may find open in a picture: one by one they take some forty times as long.
 EXTREMES_SAMPLES = 96
 OPEN_BY_WEIGHTS, OPEN_SHARE = 1 / 80, 1 / 64
+# The same of separable blurs: the share that weights may leave open, above which floats are faster with
+# AVX-512 (with AVX2 above 1/60); and samples, whole vectors of bytes, of which fewer take longer.
+OPEN_BY_FACTORS, FACTOR_SAMPLES = 1 / 90, 320
 
 # Costs of filters, in taps of direct convolution. A tap of a single sum is a load and a multiply-add, and
 # unaligned loads that cross a cache line count twice; with several sums per load (rows in one pass, pairs of

@@ -144,6 +144,38 @@ SEPARABLE = np.dtype(
     align=True,
 )
 
+# Bytes under a symmetric row of taps, then a column of them, in integers: a weight of 16 bits for each two
+# bytes as far from the middle, and sums over 2^row_shift, from -2^15 up, as pairs of rows in a *ring*; output
+# samples, less 128, are their sums in units of 2^-shift. Where their error leaves the nearest integer
+# open, the sum is taken as `SEPARABLE` takes it.
+FACTOR_CHAINS = 4  # rows of a single sample that are summed at once
+SEPARABLE_BYTES = np.dtype(
+    [
+        *TILES,
+        ("slots", "i8"),  # two weights each
+        (
+            "slot_offsets",
+            "i8",
+        ),  # address of intp, (slots, 4): bytes from the first cell, those of a weight together
+        ("slot_weights", "i8"),  # address of int16, (slots, 2)
+        ("row_start", "i8"),
+        ("row_shift", "i8"),
+        ("pairs", "i8"),  # of rows, in the ring
+        ("places", "i8"),  # address of intp: byte offset of each pair of the ring, twice over
+        ("pair_weights", "i8"),  # address of int16, (pairs, 2 output rows, 2)
+        ("shift", "i8"),
+        ("start", "i8"),  # the bias, a half and the middle, in units of 2^-shift
+        ("error", "i8"),  # as in `DIRECT_PAIRS`, of weights that are products
+        ("lean", "i8"),
+        ("spread", "i8"),
+        ("columns", "i8"),  # address of float32: the column, with zeros to a multiple of `FACTOR_CHAINS` …
+        ("rows", "i8"),  # … and the row
+        ("blocks", "i8"),  # of eight bytes, that hold the row's cells
+        ("most_doubtful", "i8"),  # samples: a thread that meets more gives up
+    ],
+    align=True,
+)
+
 # All weights equal, and folded into the scale.
 BOX = np.dtype([*TILES, ("box_width", "i8"), ("box_height", "i8"), ("loaded_rows", "i8")], align=True)
 

@@ -121,6 +121,7 @@ LOOPS = {
     "ridges": "cnncli.core.loops.ridges",
     "scale_channels": "cnncli.core.loops.scale_channels",
     "separable": "cnncli.core.loops.separable",
+    "separable_bytes": "cnncli.core.loops.separable_bytes",
     "share": "cnncli.core.loops.share",
     "sign_changes": "cnncli.core.loops.sign_changes",
     "slices": "cnncli.core.loops.slices",

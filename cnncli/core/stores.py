@@ -312,6 +312,11 @@ def _rounded(builder, value, kind, limit):
     return builder.bitcast(_smaller(builder, value, high), kind)
 
 
+def nearest_integers(builder, value, element):
+    """A vector of floats as the nearest integers in the range of a type, 32 bits each."""
+    return builder.and_(_rounded(builder, value, INTEGERS, _limit(element)), _every(int(_limit(element))))
+
+
 def _limit(element):
     """The largest value of an integer type."""
     return 2.0**element.width - 1

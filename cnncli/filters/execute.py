@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
-from cnncli.core.choices import BOX_TILE_ROWS, COLOR_SAMPLES, OPEN_SHARE, TILE_ROWS, TILE_SAMPLES
+from cnncli.core.choices import BOX_TILE_ROWS, COLOR_SAMPLES, TILE_ROWS, TILE_SAMPLES
 from cnncli.core.heap import aligned_empty
 from cnncli.core.native import processor
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, is_rgbx, lay_out, sliding_tiles
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from cnncli.filters.fixed_point import FixedPoint
 
 MAX_HALVINGS = 8  # doublings tried to make weights integers, less one
-MOST_OPEN = 32  # sums of any picture that may be close to a half
 PIECE_BYTES = 512  # of the table in ``core/loops/byte_sums.py``
 MAX_FACTOR = 64  # tried to make the weights of a bank integers
 NOISE = 1e-6  # of the largest response: float32 rounding error in flat areas
@@ -171,6 +170,8 @@ def _stays_bytes(surface: Surface) -> bool:
 
 def _run_direct_pairs(fixed: "FixedPoint", weights: Weights, surface: Surface, *, threads: int) -> int | None:
     """`run_direct` in 16-bit integers; None where too many sums are close to a half."""
+    from cnncli.filters.fixed_point import gave_up, most_open
+
     kh, kw = weights.shape
     target = processor()[3]
     job = lay_out(
@@ -191,8 +192,7 @@ def _run_direct_pairs(fixed: "FixedPoint", weights: Weights, surface: Surface, *
         record[name] = getattr(fixed, name)
     record["kernel_width"], record["kernel_height"] = kw, kh
     job.point("weights", np.ascontiguousarray(weights, np.float32))
-    most = round(OPEN_SHARE * surface.out.size) + MOST_OPEN
-    record["most_doubtful"] = most
+    record["most_doubtful"] = most_open(surface)
     scratches = native.run(
         "direct_pairs",
         job.record,
@@ -200,8 +200,7 @@ def _run_direct_pairs(fixed: "FixedPoint", weights: Weights, surface: Surface, *
         threads=threads,
         scratch_bytes=HEADER_BYTES + 4 * (3 + -(-3 * ring // 2)) * job.pitch,
     )
-    doubtful = max(int(scratch[8:16].view(np.int64)[0]) for scratch in scratches)
-    return None if doubtful > most else clipped_in(scratches)
+    return None if gave_up(scratches, surface) else clipped_in(scratches)
 
 
 def _set_pair_taps(job: TileJob, numbers: NDArray[np.int16]) -> None:
@@ -260,6 +259,11 @@ def run_separable(columns: Weights, rows: Weights, surface: Surface, *, dilation
     """
     rank, kh = columns.shape
     kw = rows.shape[1]
+    if rank == dilation == 1 and _stays_bytes(surface):
+        from cnncli.filters.fixed_factors import run_fixed_factors
+
+        if run_fixed_factors(columns[0], rows[0], surface, threads=threads):
+            return 0
     extent = ((kw - 1) * dilation + 1, (kh - 1) * dilation + 1)
     job = lay_out(
         jobs.SEPARABLE,

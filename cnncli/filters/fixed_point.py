@@ -5,16 +5,18 @@ float32 arithmetic of ``core/loops/direct.py``, can be off, rounds to the same i
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.core.choices import OPEN_BY_WEIGHTS
+from cnncli.core.choices import OPEN_BY_WEIGHTS, OPEN_SHARE
 from cnncli.core.tiling import Surface
 from cnncli.filters.model import Weights
 from cnncli.records import record
 
 WHITE = 255
+MOST_OPEN = 32  # sums of any picture that may be close to a half
 MOST = 2**15 - 1  # of a weight
 FINE_BITS, SHARE_BITS = 15, 16  # of what weights lack, and of its sums: as in ``core/loops/direct_pairs.py``
 ROUNDINGS = 3  # units: of the start by a half, of what is added for a range of samples by one each
@@ -93,25 +95,57 @@ def fixed_point(weights: Weights, surface: Surface) -> FixedPoint | None:
         fine.astype(np.int16),
         round((bias + 0.5) * unit),
         math.ceil(error * unit) + ROUNDINGS,
-        round(float(lacking.sum()) / 2 * 2**SHARE_BITS),
-        math.ceil(float(np.abs(lacking).sum()) / 2 * 2**SHARE_BITS),
+        *lean_and_spread(lacking),
         round((bias + 0.5) * fine_unit) + fine_error,
         2 * fine_error,
     )
-    flat = [float(exact.sum()) * level + bias for level in (0, WHITE)]
-    on_a_half = any(-1 < value < WHITE + 1 and abs(value % 1 - 0.5) * unit <= found.error for value in flat)
-    return None if found.doubt > OPEN_BY_WEIGHTS or on_a_half else found
+    open_ = found.doubt > OPEN_BY_WEIGHTS or on_a_half(float(exact.sum()), bias, found.error / unit)
+    return None if open_ else found
+
+
+def lean_and_spread(lacking: Weights) -> tuple[int, int]:
+    """Half the sum of what weights lack, and of its magnitudes."""
+    half = 2.0 ** (SHARE_BITS - 1)
+    return round(float(lacking.sum()) * half), math.ceil(float(np.abs(lacking).sum()) * half)
+
+
+def on_a_half(gain: float, bias: float, error: float) -> bool:
+    """Whether a flat area of black or white is a byte and a half, as far as an error in levels can tell."""
+    flat = [gain * level + bias for level in (0, WHITE)]
+    return any(-1 < value < WHITE + 1 and abs(value % 1 - 0.5) <= error for value in flat)
 
 
 def float_error(weights: Weights, scale: float, bias: float) -> float:
     """How far a sum of bytes in float32, tap by tap, scaled and biased, can be from the exact one, in levels.
 
-    Each tap rounds its product, unless that is fused with the addition, and the sum up to it, which lies
-    between those of the negative and of the positive weights so far. What is rounded last is a byte, or
-    clamped to one.
+    What is rounded last is a byte, or clamped to one.
     """
-    weights = weights.astype(np.float32).astype(np.float64).ravel()
+    return mapped_error(
+        rounded_off(weights.astype(np.float32).astype(np.float64).ravel(), WHITE), scale, bias
+    )
+
+
+def mapped_error(total: float, scale: float, bias: float) -> float:
+    """The error of a sum, scaled and biased, and what these round off."""
+    return 1.001 * (total * abs(scale) + ROUNDING * (4 * (WHITE + 1) + 2 * abs(bias)))
+
+
+def rounded_off(weights: Weights, most: float) -> float:
+    """How far a sum of numbers from 0 to ``most`` in float32, tap by tap, can be from the exact one.
+
+    Each tap rounds its product, unless that is fused with the addition, and the sum up to it, which lies
+    between those of the negative and of the positive weights so far.
+    """
     ends = (np.cumsum(limit(weights, 0)) for limit in (np.minimum, np.maximum))
     sums = np.maximum(*(np.abs(each) for each in ends))
-    total = WHITE * float(sums.sum() + np.abs(weights).sum()) * abs(scale)
-    return 1.001 * ROUNDING * (total + 4 * (WHITE + 1) + 2 * abs(bias))
+    return ROUNDING * most * float(sums.sum() + np.abs(weights).sum())
+
+
+def most_open(surface: Surface) -> int:
+    """Sums of bytes close to a half that a thread settles one by one; with more it gives up."""
+    return round(OPEN_SHARE * surface.out.size) + MOST_OPEN
+
+
+def gave_up(scratches: Sequence[NDArray[np.uint8]], surface: Surface) -> bool:
+    """Whether a thread met more than `most_open`, by what it counted in its scratch memory."""
+    return max(int(scratch[8:16].view(np.int64)[0]) for scratch in scratches) > most_open(surface)

@@ -87,6 +87,9 @@ def run(way, shape, dtype, kernel, stride, luma, out, at_end, rgbx=False):
         way, weights = "direct", rng.integers(-1, 2, kernel) / 2
     elif way == "pairs":
         way, weights = "direct", rng.uniform(-0.2, 1, kernel) / np.prod(kernel) / 20
+    elif way == "factors":
+        way, (down, along) = "separable", (np.hanning(size + 2)[1:-1] for size in kernel)
+        weights = np.outer(down / down.sum(), along / along.sum()) / 40
     how = {"stride": stride, "border": "constant" if at_end else "reflect101", "luma": luma}
     plain = surfaces.surface_over(image, kernel, out=out, scale=40, **how)
     wanted = surfaces.run_way(way, weights, plain)

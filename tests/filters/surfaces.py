@@ -45,7 +45,10 @@ def surface_over(image, shape, *, anchor=None, border="reflect101", mode="same",
 
 
 def factored(weights):
-    """Columns and rows of the weights by singular values, as many as there are."""
+    """Columns and rows of the weights: one as filters are planned, else by singular values."""
+    i, j = np.unravel_index(np.abs(weights).argmax(), weights.shape)
+    if weights[i, j] and np.allclose(np.outer(weights[:, j] / weights[i, j], weights[i]), weights, 1e-12, 0):
+        return weights[None, :, j] / weights[i, j], weights[None, i]
     u, s, v = np.linalg.svd(weights, full_matrices=False)
     rank = max(1, int((s > 1e-12 * s[0]).sum()))
     return (u[:, :rank] * s[:rank]).T, v[:rank]

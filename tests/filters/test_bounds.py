@@ -9,7 +9,10 @@ HERE = Path(__file__).parent
 RUN = "import runpy; runpy.run_module('guarded', run_name='__main__', alter_sys=False)"
 
 
-@pytest.mark.parametrize("way", ["direct", "whole", "pairs", "separable", "box", "responses", "fft"])
+WAYS = ["direct", "whole", "pairs", "separable", "factors", "box", "responses", "fft"]
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_loops_stay_within_their_arrays(python, way):
     done = python(RUN, way, path=[HERE], check=False)
     last = (done.stdout.splitlines() or ["nothing"])[-1]

@@ -128,7 +128,7 @@ def test_sums_on_a_half_are_taken_one_by_one(rng, monkeypatch):
     """0.1 times 5 or 15 or 25 … is a half: float32 decides by its rounding, tap by tap."""
     image = (10 * rng.integers(0, 24, (40, 3 * CHUNK, 1)) + 5).astype(np.uint8)
     image = np.repeat(np.repeat(image, 3, axis=0), 3, axis=1)
-    monkeypatch.setattr(execute, "OPEN_SHARE", 1)
+    monkeypatch.setattr("cnncli.filters.fixed_point.OPEN_SHARE", 1)
     weights = np.full((1, 11), 0.1)
     doubtful = assert_same(monkeypatch, image, weights)
     assert doubtful > image.size // 10

@@ -13,7 +13,7 @@ from cnncli.core import jobs
 from cnncli.core.choices import EXTREMES_SAMPLES, ROWS_AHEAD
 from cnncli.core.elements import U8
 from cnncli.core.loops.integers import copy_bytes, load_u8, load_u16, lowest_one, store_8, store_32
-from cnncli.core.loops.kernel_rows import tile_at
+from cnncli.core.loops.kernel_rows import start_and_doubt, tile_at
 from cnncli.core.loops.pair_sums import (
     ENTRY_BYTES,
     FINE_BITS,
@@ -41,7 +41,6 @@ from cnncli.core.simd import (
 from cnncli.core.stores import store_sample
 
 JOB = jobs.DIRECT_PAIRS
-SHARE_BITS = 16
 RANGE = EXTREMES_SAMPLES // ROW_CHUNK * ROW_CHUNK
 
 
@@ -148,18 +147,13 @@ def settle_open(job, ring, phase, row, column, samples, rows, entry, end):
 
 @inline
 def bound_errors(job, least, most, samples, table):
-    """The start of the sums and their doubt, for each `RANGE` of samples, as two integers.
-
-    With samples from p to q, what the weights lack sums to at most (q - p) / 2 times its magnitudes more or
-    less than (p + q) / 2 times its sum.
-    """
+    """The start of the sums and their doubt, for each `RANGE` of samples, as two integers."""
     reach = (job.kernel_width - 1) * job.channels
     for i in range(0, samples, RANGE):
         seen = range_of(least + i, most + i, job.places, job.ring, min(RANGE, samples - i) + reach)
-        low, high = seen & 255, seen >> 8
-        error = job.error + (((high - low) * job.spread) >> SHARE_BITS)
-        store_i64(table, job.start + (((high + low) * job.lean) >> SHARE_BITS) + error)
-        store_i64(table + 8, 2 * error)
+        start, doubt = start_and_doubt(job, seen & 255, seen >> 8)
+        store_i64(table, start)
+        store_i64(table + 8, doubt)
         table += 16
 
 

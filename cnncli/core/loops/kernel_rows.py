@@ -10,6 +10,7 @@ from cnncli.core.loops.taps import LONE_CHUNK, ROW_CHUNK, ROWS, one_sum, row_sum
 from cnncli.core.loops.tile_io import inline, store_row
 from cnncli.core.simd import fetch_to_read, fetch_to_write, load_i64
 
+SHARE_BITS = 16  # of the fraction of what weights lack
 ONE = np.float32(1)
 ZERO = np.float32(0)
 
@@ -59,6 +60,17 @@ def in_place(job, row, rows, column, pixels, size):
     if first + rows + ROWS - 1 >= job.src_rows:
         return 0
     return job.src + first * job.src_pitch + size * job.channels * load_i64(job.xmap + 8 * column)
+
+
+@inline
+def start_and_doubt(job, low, high):
+    """The start of sums of bytes with integer weights, and their doubt.
+
+    With samples from ``low`` to ``high``, what the weights lack sums to at most (high - low) / 2 times its
+    magnitudes more or less than (low + high) / 2 times its sum.
+    """
+    error = job.error + (((high - low) * job.spread) >> SHARE_BITS)
+    return job.start + (((high + low) * job.lean) >> SHARE_BITS) + error, 2 * error
 
 
 @inline

@@ -10,6 +10,7 @@ from numba.core import cgutils
 from cnncli.core.elements import INTEGERS
 from cnncli.core.simd import ARCHITECTURE, I32, LANES, VECTOR_BYTES, any_lane
 
+BYTES, WORDS = ir.VectorType(ir.IntType(8), VECTOR_BYTES), ir.VectorType(ir.IntType(16), VECTOR_BYTES // 2)
 PACKS = ARCHITECTURE in ("x86_64", "AMD64", "i686")
 
 
@@ -21,6 +22,54 @@ def pair_products(builder, a, b):
     half = ir.Constant(INTEGERS, [16] * LANES)
     low = builder.mul(*(builder.ashr(builder.shl(each, half), half) for each in (a, b)))
     return builder.add(low, builder.mul(*(builder.ashr(each, half) for each in (a, b))))
+
+
+def added_bytes(builder, a, b):
+    """Sums of two vectors of bytes as two vectors of 16 bits, in turns of eight sums."""
+    one, other = (builder.bitcast(each, BYTES) for each in (a, b))
+    if PACKS:
+        name = {4: "ssse3.pmadd.ub.sw.128", 8: "avx2.pmadd.ub.sw", 16: "avx512.pmaddubs.w.512"}[LANES]
+        ones = ir.Constant(BYTES, [1] * VECTOR_BYTES)
+        return [_x86(builder, name, WORDS, BYTES, each, ones) for each in interleaved(builder, one, other)]
+    none = ir.Constant(BYTES, [0] * VECTOR_BYTES)
+    wide = (
+        [builder.bitcast(half, WORDS) for half in interleaved(builder, each, none)] for each in (one, other)
+    )
+    return [builder.add(*pair) for pair in zip(*wide, strict=True)]
+
+
+def interleaved(builder, a, b):
+    """Two vectors of bytes or of 16 bits, in turns: of the lower and of the upper half of each 128 bits."""
+    count = a.type.count
+    turn = 4 * count // LANES  # elements of 128 bits
+    for half in (0, turn // 2):
+        order = [
+            part + half + each + count * other
+            for part in range(0, count, turn)
+            for each in range(turn // 2)
+            for other in (0, 1)
+        ]
+        yield builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(I32, count), order))
+
+
+def in_turns(place):
+    """The sample at a place of four vectors of sums, one after the other, that were `interleaved` twice."""
+    vector, lane = place // LANES, place % LANES
+    return lane // 4 * 16 + vector * 4 + lane % 4
+
+
+def bytes_in_turns(builder, four):
+    """Four vectors of 32-bit integers from -128 to 127, plus 128, as bytes in the order of `in_turns`."""
+    if PACKS:
+        halves = [_packed(builder, "packssdw", 16, *four[at : at + 2]) for at in (0, 2)]
+        low = _packed(builder, "packsswb", 8, *halves)
+    else:
+        whole = concatenated(builder, four)
+        whole = builder.trunc(whole, BYTES)
+        turns = [in_turns(place) for place in range(VECTOR_BYTES)]
+        order = [turns.index(sample) for sample in range(VECTOR_BYTES)]
+        low = builder.shuffle_vector(whole, whole, ir.Constant(ir.VectorType(I32, VECTOR_BYTES), order))
+    return builder.xor(low, ir.Constant(BYTES, [128] * VECTOR_BYTES))
 
 
 def packed_bytes(builder, four):

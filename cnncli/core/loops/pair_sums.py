@@ -5,7 +5,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core.elements import BYTE, INTEGERS, NONE, steps
-from cnncli.core.loops.packing import beyond_byte, flagged, packed_bytes, pair_products
+from cnncli.core.loops.packing import BYTES, beyond_byte, flagged, packed_bytes, pair_products
 from cnncli.core.loops.taps import ROW_CHUNK, ROWS
 from cnncli.core.simd import I32, I64, LANES, TARGET, VECTOR_BYTES, loaded, prefetch, splatted, stored
 
@@ -67,6 +67,37 @@ def load_interleaved(typing_context, above, below, samples, dst, least, most, ah
     return types.void(*[types.intp] * 7), codegen
 
 
+class Extremes:
+    """The least and the greatest of bytes, while code for them is emitted."""
+
+    def __init__(self, builder):
+        self.builder = builder
+        self.slots = [cgutils.alloca_once(builder, BYTES) for _ in range(2)]
+        for slot, worst in zip(self.slots, (255, 0), strict=True):
+            builder.store(ir.Constant(BYTES, [worst] * BYTES.count), slot)
+
+    def meet(self, least, most):
+        """Bytes that count: for the least, and for the greatest."""
+        for slot, row, comparison in zip(self.slots, (least, most), "<>", strict=True):
+            values = row, self.builder.load(slot)
+            better = self.builder.icmp_unsigned(comparison, *values)
+            self.builder.store(self.builder.select(better, *values), slot)
+
+    def both(self):
+        """Both, as least + 256 * greatest."""
+        low, high = (
+            self.builder.zext(
+                self.builder.call(
+                    _function(self.builder, f"vector.reduce.{name}.v{BYTES.count}i8", BYTE, [BYTES]),
+                    [self.builder.load(slot)],
+                ),
+                I64,
+            )
+            for name, slot in zip(("umin", "umax"), self.slots, strict=True)
+        )
+        return self.builder.add(low, self.builder.shl(high, ir.Constant(I64, 8)))
+
+
 @intrinsic
 def range_of(typing_context, least, most, places, pairs, length):
     """The least and the greatest byte, as least + 256 * greatest, of rows at a quarter of the places given.
@@ -76,31 +107,14 @@ def range_of(typing_context, least, most, places, pairs, length):
 
     def codegen(context, builder, signature, args):
         least, most, places, pairs, length = args
-        count = 4 * LANES
-        kind = ir.VectorType(BYTE, count)
-        found = [cgutils.alloca_once(builder, kind) for _ in range(2)]
-        for extreme, worst in zip(found, (255, 0), strict=True):
-            builder.store(ir.Constant(kind, [worst] * count), extreme)
+        found = Extremes(builder)
         with steps(builder, pairs) as (pair, _):
             entry = builder.add(places, builder.mul(pair, ir.Constant(I64, 8)))
             skipped = builder.ashr(loaded(builder, entry, I64, 8), ir.Constant(I64, 2))
-            with steps(builder, length, count) as (i, _):
+            with steps(builder, length, 4 * LANES) as (i, _):
                 at = builder.add(skipped, i)
-                for extreme, row, comparison in zip(found, (least, most), "<>", strict=True):
-                    values = loaded(builder, builder.add(row, at), kind, 1), builder.load(extreme)
-                    builder.store(
-                        builder.select(builder.icmp_unsigned(comparison, *values), *values), extreme
-                    )
-        low, high = (
-            builder.zext(
-                builder.call(
-                    _function(builder, f"vector.reduce.{name}.v{count}i8", BYTE, [kind]), [builder.load(each)]
-                ),
-                I64,
-            )
-            for name, each in zip(("umin", "umax"), found, strict=True)
-        )
-        return builder.add(low, builder.shl(high, ir.Constant(I64, 8)))
+                found.meet(*(loaded(builder, builder.add(row, at), BYTES, 1) for row in (least, most)))
+        return found.both()
 
     return types.intp(*[types.intp] * 5), codegen
 
@@ -157,11 +171,7 @@ def pair_sums(
             rest = (builder.and_(each, below) for each in own)
             holds = [builder.icmp_signed("<", each, doubt) for each in rest]
             open_ = builder.zext(flagged(builder, holds), I64)
-            stored(builder, found, open_, 8)
-            named = builder.add(number, ir.Constant(I64, quad))
-            stored(builder, builder.add(found, ir.Constant(I64, 8)), named, 8)
-            some = builder.zext(builder.icmp_signed("!=", open_, NONE), I64)  # no branch: it would be a guess
-            found = builder.add(found, builder.mul(some, ir.Constant(I64, ENTRY_BYTES)))
+            found = listed(builder, found, open_, builder.add(number, ir.Constant(I64, quad)))
             some, beyond = beyond_byte(builder, clamped)
             with builder.if_then(some, likely=False):
                 far = builder.and_(builder.zext(beyond(), I64), builder.not_(open_))
@@ -171,6 +181,14 @@ def pair_sums(
         return found
 
     return types.intp(*[types.intp] * 14), codegen
+
+
+def listed(builder, found, open_, number):
+    """Add a word, if it is not 0, and a number to a list; its new end."""
+    stored(builder, found, open_, 8)
+    stored(builder, builder.add(found, ir.Constant(I64, 8)), number, 8)
+    some = builder.zext(builder.icmp_signed("!=", open_, NONE), I64)  # no branch: it would be a guess
+    return builder.add(found, builder.mul(some, ir.Constant(I64, ENTRY_BYTES)))
 
 
 def _store_quad(builder, low, dst, pitch, places):
