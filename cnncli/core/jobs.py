@@ -464,6 +464,7 @@ CURVE = np.dtype(
     [
         *TILES,
         ("form", "i8"),  # a value of CURVES
+        ("direct", "i8"),  # 1: floats become floats, one for each
         ("low", "f8"),
         ("gain", "f8"),
         ("offset", "f8"),

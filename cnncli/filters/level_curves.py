@@ -69,6 +69,9 @@ def run_curve(curve: Curve, surface: Surface, *, threads: int) -> int:
     for name in ("low", "gain", "offset", "least", "most", "exponent"):
         job.record[name] = getattr(curve, name)
     job.point("table", curve.table.astype(np.float32))
+    floats = surface.src.dtype == surface.out.dtype == np.float32
+    plain = surface.luma is None and surface.stride == (1, 1) and not surface.absolute
+    job.record["direct"] = floats and plain
     job.record["tile_height"] = 1
     count = int(job.record["tiles_x"][0]) * len(surface.out)
     size = HEADER_BYTES + 4 * job.pitch

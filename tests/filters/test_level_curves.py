@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from surfaces import DTYPES, random_image, surface_over
 
+from cnncli.core import tiling
 from cnncli.core.tiling import Surface
 from cnncli.filters.level_curves import Curve, along, run_curve
 from cnncli.filters.rgbx import as_rgbx
+from cnncli.records import replace
 
 WIDTHS = (1, 3, 7, 8, 9, 15, 16, 17, 33, 200, 1000)
 TABLE = np.cumsum(np.random.default_rng(2).random(1000))
@@ -29,9 +31,12 @@ def odd(rng, shape):
     return values
 
 
+@pytest.mark.parametrize("streamed_bytes", [0, 1 << 30])
 @pytest.mark.parametrize("name", CURVES)
 @pytest.mark.parametrize("width", WIDTHS)
-def test_floats_by_the_definition(rng, name, width):
+def test_floats_by_the_definition(rng, monkeypatch, name, width, streamed_bytes):
+    """Past the caches or not: where rows begin on lines, they bypass them."""
+    monkeypatch.setattr(tiling, "STREAMED_BYTES", streamed_bytes)
     curve = CURVES[name]
     for channels in (1, 3):
         values = odd(rng, (5, width, channels))
@@ -42,6 +47,7 @@ def test_floats_by_the_definition(rng, name, width):
             found = along(curve, values, threads=threads)
             np.testing.assert_array_equal(np.isfinite(found), np.isfinite(wanted))
             np.testing.assert_array_equal(np.isnan(found), np.isnan(wanted))
+            assert not np.signbit(found[found == 0]).any()  # as 0 is added at the end
             np.testing.assert_allclose(found, wanted, rtol=3e-7 if "power" in name else 0, atol=1e-44)
 
 
@@ -77,6 +83,27 @@ def test_sources_and_results_of_all_types(rng, dtype, out):
                 sure = (np.abs(want + 0.5) > 0.02) & (np.abs(want - top - 0.5) > 0.02)
                 beyond = np.count_nonzero(((want < -0.5) | (want > top + 0.5)) & sure)
                 assert beyond <= clipped <= beyond + np.count_nonzero(~sure)
+
+
+def test_parts_of_rows_with_a_border_and_a_mapping(rng):
+    image = odd(rng, (7, 203, 3))
+    held = np.full((9, 250, 3), 5, np.float32)
+    for first in (0, 1, 16):
+        surface = surface_over(image, (1, 1), out=np.float32, full_scale=1.0, scale=2.0, bias=0.5)
+        out = held[1:8, first : first + 203]
+        run_curve(CURVES["limited line"], replace(surface, out=out), threads=2)
+        with np.errstate(all="ignore"):
+            want = CURVES["limited line"](image.astype(np.float64)) * 2 + 0.5
+        np.testing.assert_allclose(out, want, rtol=2e-7)
+        assert (held[[0, 8]] == 5).all()
+        assert (held[:, :first] == 5).all()
+        assert (held[:, first + 203 :] == 5).all()
+        held[:] = 5
+        columns = np.array([-1, *range(203), 4, 3])  # some are not there, or not in their order
+        xmap = columns[40:] if first else columns[:203]
+        spread_out = np.zeros((7, len(xmap), 3), np.float32)
+        run_curve(Curve(), replace(surface, out=spread_out, xmap=xmap, scale=1.0, bias=0.0), threads=1)
+        np.testing.assert_array_equal(spread_out, np.where(xmap[:, None] < 0, 0, image[:, xmap]))
 
 
 def test_what_is_not_finite_is_reported():
