@@ -125,7 +125,7 @@ def to_pixels(
         return np.clip(values, 0, mapping.limit), clipped
     white = FULL_SCALE[out]
     clipped = int(np.count_nonzero((values < -0.5) | (values > white + 0.5)))
-    np.nan_to_num(values, copy=False, nan=0.0, posinf=white, neginf=0.0)
+    np.copyto(values, 0, where=np.isnan(values))
     np.rint(values, out=values)
     np.clip(values, 0, white, out=values)
     return values.astype(out), clipped
