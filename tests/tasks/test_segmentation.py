@@ -141,7 +141,8 @@ def test_rare_classes_count_more_and_seem_no_likelier(known, model):
     session = begin(TrainOptions(dataset="shapes", task="segment", model=model), dry=True)
     inputs = session.trainer.inputs
     counts = session.dataset.train.targets.counts
-    weights = counts**-0.5 * counts.sum() / np.sqrt(counts).sum()
+    rare = counts**-0.25
+    weights = rare * counts.sum() / (rare * counts).sum()  # a mean of 1 over the pixels
     np.testing.assert_allclose(inputs.task.weights, weights, rtol=1e-5)
     (loss,) = (term.loss for term in inputs.task.objective(("main",)))
     np.testing.assert_allclose(loss.shift(3), np.log(weights), atol=1e-5)
@@ -178,17 +179,17 @@ def test_masks_of_one_class_teach_nothing():
         PixelLabels(np.zeros((4, 2, 2), np.uint8), CLASSES).check_learnable("d", [])
 
 
-def test_classes_weigh_by_the_root_of_how_rare_they_are():
-    """Of 75 and 3 pixels one weighs five times the other; the mean over the pixels is 1."""
-    maps = np.repeat(np.array([0, 1, UNLABELLED], np.uint8), [75, 3, 22]).reshape(1, 10, 10)
+def test_classes_weigh_by_the_fourth_root_of_how_rare_they_are():
+    """Of 81 pixels and 1 the latter weighs three times as much; the mean over the pixels is 1."""
+    maps = np.repeat(np.array([0, 1, UNLABELLED], np.uint8), [81, 1, 18]).reshape(1, 10, 10)
     targets = PixelLabels(maps, CLASSES)
     options = {"augment": "none", "smoothing": 0.0, "class_weights": False}
     weights = np.array(Segmentation(CLASSES).trained_with(options, targets).weights)
-    assert weights[1] / weights[0] == pytest.approx(5)
-    assert (75 * weights[0] + 3 * weights[1]) / 78 == pytest.approx(1)
+    assert weights[1] / weights[0] == pytest.approx(3)
+    assert (81 * weights[0] + weights[1]) / 82 == pytest.approx(1)
     assert weights[2] == 0
     full = np.array(Segmentation(CLASSES).trained_with({**options, "class_weights": True}, targets).weights)
-    assert full.tolist() == pytest.approx([78 / (2 * 75), 78 / (2 * 3), 0])
+    assert full.tolist() == pytest.approx([82 / (2 * 81), 82 / 2, 0])
 
 
 def train(*words):
