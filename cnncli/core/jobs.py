@@ -661,6 +661,8 @@ AFFINE = np.dtype(
         ("src_width", "i8"),
         ("src_column", "i8"),  # bytes from pixel to pixel
         ("ahead", "i8"),  # bytes to the place of a pixel some rows further down in the result
+        ("gathered_at", "i8"),  # bytes in scratch to copies of the pixels under a tile …
+        ("gathered_pitch", "i8"),  # … and of a row of them; 0 where they are read in place
         ("taps", "i8"),  # 1: the nearest, 2: bilinear, 4: bicubic
     ],
     align=True,

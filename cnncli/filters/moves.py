@@ -1,5 +1,6 @@
 """Pixels at other places: copies of moved pixels, and weighted sums for another size."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,9 +11,11 @@ from cnncli.core import jobs, native
 from cnncli.core.choices import (
     ENLARGED_ROWS,
     RESIZED_FLOATS,
+    SETS_BYTES,
     STREAMED_BYTES,
     TILE_SAMPLES,
     TURNED_AHEAD,
+    TURNED_BYTES,
     TURNED_COLUMNS,
     TURNED_ROWS,
 )
@@ -382,12 +385,17 @@ def run_affine(
     tiles = -(-width // columns), -(-height // rows)
     pitch, pixel = surface.src.strides[:2]
     (job.record["x_column"], job.record["y_column"]), (job.record["x_row"], job.record["y_row"]) = steps
+    # Weights; an address, two shares and two pairs of floats for each column; a row of the result.
+    room = HEADER_BYTES + 64 + 32 * columns + 4 * _padded(columns * channels)
+    gathered_pitch, gathered_bytes = _gathered(steps, pitch, pixel)
     numbers = {
         "x0": at[0],
         "y0": at[1],
         "src_width": surface.src.shape[1],
         "src_column": pixel,
         "ahead": round(TURNED_AHEAD * steps[1][1]) * pitch + round(TURNED_AHEAD * steps[1][0]) * pixel,
+        "gathered_at": room,
+        "gathered_pitch": gathered_pitch,
         "taps": taps,
         "lead": columns,
         "tile_width": columns,
@@ -396,7 +404,18 @@ def run_affine(
     }
     for name, value in numbers.items():
         job.record[name] = value
-    # Weights; an address, two shares and two pairs of floats for each column; a row of the result.
-    scratch = HEADER_BYTES + 64 + 32 * columns + 4 * _padded(columns * channels)
+    scratch = room + gathered_bytes
     count = tiles[0] * tiles[1]
     return clipped_in(native.run("affine", job.record, count, threads=threads, scratch_bytes=scratch))
+
+
+def _gathered(steps: Sequence[tuple[float, float]], pitch: int, pixel: int) -> tuple[int, int]:
+    """Bytes of a row and of all rows of pixels under a tile that are copied: 0 if they are read in place."""
+    across, down = (
+        math.ceil(abs(steps[0][axis]) * TURNED_COLUMNS + abs(steps[1][axis]) * TURNED_ROWS) + 7
+        for axis in (0, 1)
+    )
+    row = LINE * (-(-across * pixel // LINE) | 1)  # an odd number of lines: they lie in all sets
+    size = row * down + LINE
+    pays = pitch % (SETS_BYTES // 2) == 0 and size <= TURNED_BYTES
+    return (row, size) if pays else (0, 0)

@@ -1,8 +1,9 @@
 """Pictures turned by any angle: samples between pixels, at places that a matrix says.
 
 Tiles of the result are so narrow that the pixels under a row stay in the first cache for the next one,
-whatever the angle; no processor foresees which those further down are, so that they are fetched ahead. In a
-row, the places between pixels that all lie in the picture are found a vector at a time, in float64. Then the
+whatever the angle; no processor foresees which those further down are, so that they are fetched ahead. Where
+rows of the source share the sets of that cache, the pixels under a tile are copied first, if they are few. In
+a row, places between pixels that all lie in the picture are found a vector at a time, in float64. Then the
 pixels around them are loaded one place after another, without the slow instructions that gather: those of one
 channel as pairs to scratch, from where they are weighed a vector at a time; those of several with four
 channels to a vector. What reaches over the edge is summed up tap by tap.
@@ -21,6 +22,7 @@ from cnncli.core.elements import BYTE, FLOAT, INTEGERS, U8, U16, address_of, as_
 from cnncli.core.jobs import RGBX
 from cnncli.core.loads import load_sample
 from cnncli.core.loops.doubles import DOUBLES, floor, whole_bits
+from cnncli.core.loops.integers import copy_bytes
 from cnncli.core.loops.kernel_rows import tile_at
 from cnncli.core.loops.tile_io import HEADER_BYTES, inline, store_row
 from cnncli.core.simd import (
@@ -333,32 +335,33 @@ colors_8, colors_16, colors_32 = map(_between_four, (BYTE, WORD, F32))
 
 
 @inline
-def between_all(job, kind, count, room, dst):
+def between_all(job, kind, source, count, room, dst):
     """Pixels between four that lie in the picture, ``count`` of them."""
     offsets, across, down, upper, lower = room
+    src, pitch = source
     if job.channels == 1:
         if kind == U8:
-            pairs_8(job.src, job.src_pitch, offsets, count, upper, lower)
+            pairs_8(src, pitch, offsets, count, upper, lower)
             between_8(upper, lower, across, down, count, dst)
         elif kind == U16:
-            pairs_16(job.src, job.src_pitch, offsets, count, upper, lower)
+            pairs_16(src, pitch, offsets, count, upper, lower)
             between_16(upper, lower, across, down, count, dst)
         else:
-            pairs_32(job.src, job.src_pitch, offsets, count, upper, lower)
+            pairs_32(src, pitch, offsets, count, upper, lower)
             between_32(upper, lower, across, down, count, dst)
     elif kind == U8:
-        colors_8(job.src, job.src_pitch, job.src_column, job.channels, offsets, across, down, count, dst)
+        colors_8(src, pitch, job.src_column, job.channels, offsets, across, down, count, dst)
     elif kind == U16:
-        colors_16(job.src, job.src_pitch, job.src_column, job.channels, offsets, across, down, count, dst)
+        colors_16(src, pitch, job.src_column, job.channels, offsets, across, down, count, dst)
     else:
-        colors_32(job.src, job.src_pitch, job.src_column, job.channels, offsets, across, down, count, dst)
+        colors_32(src, pitch, job.src_column, job.channels, offsets, across, down, count, dst)
 
 
 @inline
-def nearest_all(job, kind, count, offsets, dst):
+def nearest_all(job, kind, src, count, offsets, dst):
     """Pixels at places that are rounded, ``count`` of them."""
     for i in range(count):
-        at = job.src + load_i64(offsets + 8 * i)
+        at = src + load_i64(offsets + 8 * i)
         for channel in range(job.channels):
             store_f32(dst, load_sample(at, channel, kind))
             dst += 4
@@ -375,19 +378,20 @@ def among_some(job, kind, row, lo, hi, across, dst):
 
 
 @inline
-def inner_columns(job, kind, row, lo, hi, room, weights, dst):
+def inner_columns(job, kind, source, row, lo, hi, room, weights, dst):
     """Columns lo to hi of a row, whose places lie between pixels of the picture."""
     offsets, across, down, _, _ = room
     half = 0.5 if job.taps == 1 else 0.0
     even = find_places(
         job.x0, job.x_column, row * job.x_row, job.y0, job.y_column, row * job.y_row,
-        half, np.float64(job.src_pitch), np.float64(job.src_column), lo, hi - lo, (offsets, across, down),
+        half, np.float64(source[1]), np.float64(job.src_column), lo, hi - lo, (offsets, across, down),
     )  # fmt: skip
-    fetch_ahead(job.src + job.ahead, offsets, hi - lo)
+    if job.gathered_pitch == 0:
+        fetch_ahead(job.src + job.ahead, offsets, hi - lo)
     if job.taps == 1:
-        nearest_all(job, kind, hi - lo, offsets, dst)
+        nearest_all(job, kind, source[0], hi - lo, offsets, dst)
         return
-    between_all(job, kind, hi - lo, room, dst)
+    between_all(job, kind, source, hi - lo, room, dst)
     if even and kind == FLOAT:  # pixels without weight, NaN perhaps, have counted
         for i in range(hi - lo):
             if load_f32(across + 4 * i) == ZERO or load_f32(down + 4 * i) == ZERO:
@@ -402,7 +406,7 @@ def fill(at, value, floats):
 
 
 @inline
-def turn_row(job, kind, row, x0, end, room, weights, line):
+def turn_row(job, kind, source, row, x0, end, room, weights, line):
     """Columns x0 to end of a row of the result; what writes too far comes before what is there."""
     step = 4 * job.channels
     reach = np.float64(max(1, job.taps // 2))
@@ -413,10 +417,34 @@ def turn_row(job, kind, row, x0, end, room, weights, line):
         spare = 1 if job.channels > 1 else 0  # whose samples are read with those before them
         left, right = columns_within(job, row, 0.0, spare, first, last)
         if left < right:
-            inner_columns(job, kind, row, left, right, room, weights, line + (left - x0) * step)
+            inner_columns(job, kind, source, row, left, right, room, weights, line + (left - x0) * step)
     fill(line + (last - x0) * step, job.fill, (end - last) * job.channels)
     among_some(job, kind, row, first, left, weights, line + (first - x0) * step)
     among_some(job, kind, row, right, last, weights, line + (right - x0) * step)
+
+
+@inline
+def pixels_under(start, column_step, row_step, columns, rows, limit):
+    """The first pixel along an axis that can lie under a tile, and how many do, with those behind them."""
+    one, other = column_step * columns[0], column_step * columns[1]
+    first, second = row_step * rows[0], row_step * rows[1]
+    begin = start + min(one, other) + min(first, second) - 1.0  # more than what rounding changes
+    end = start + max(one, other) + max(first, second) + 4.0
+    low = np.intp(min(max(np.floor(begin), 0.0), limit))
+    return low, np.intp(min(max(np.floor(end), 0.0), limit)) - low
+
+
+@inline
+def gather(job, x0, y0, width, height, to):
+    """Copy the pixels under a tile to rows of another pitch; the address of pixel 0 there, and the pitch."""
+    columns, rows = (x0, x0 + width - 1), (y0, y0 + height - 1)
+    left, across = pixels_under(job.x0, job.x_column, job.x_row, columns, rows, np.float64(job.src_width))
+    top, down = pixels_under(job.y0, job.y_column, job.y_row, columns, rows, np.float64(job.src_rows))
+    size = across * job.src_column
+    for row in range(down):
+        src = job.src + (top + row) * job.src_pitch + left * job.src_column
+        copy_bytes(to + row * job.gathered_pitch, src, size)
+    return to - top * job.gathered_pitch - left * job.src_column, job.gathered_pitch
 
 
 def loop(job_pointer, scratch, lo, hi):
@@ -431,8 +459,12 @@ def loop(job_pointer, scratch, lo, hi):
     lower = upper + 8 * TURNED_COLUMNS
     line = lower + 8 * TURNED_COLUMNS
     room = (offsets, across, down, upper, lower)
+    gathered = scratch + job.gathered_at
     for tile in range(lo, hi):
         x0, y0, width, height, _, _ = tile_at(job, tile)
+        source = job.src, job.src_pitch
+        if job.gathered_pitch > 0:
+            source = gather(job, x0, y0, width, height, gathered)
         for row in range(y0, y0 + height):
-            turn_row(job, kind, row, x0, x0 + width, room, weights, line)
+            turn_row(job, kind, source, row, x0, x0 + width, room, weights, line)
             store_row(job, line, row, x0, width, scratch)

@@ -489,6 +489,20 @@ def test_turns_by_the_definition(rng, dtype, way, channels):
             assert np.abs(found - clipped)[known].max() <= near
 
 
+@pytest.mark.parametrize("way", ["nearest", "bilinear", "bicubic"])
+def test_turns_of_rows_that_share_sets_of_a_cache(rng, monkeypatch, way):
+    """Rows of 2 KB, of which tiles are copied first; bit by bit as without copies."""
+    image = random_image(rng, (150, 2048, 1), np.uint8)
+    for angle in (3, 30, -75.5, 137, 270.2):
+        spec = f"rotate:{angle}:{way}:0.25"
+        found, want = applied(image, spec, threads=3), turned(image, angle, way, 0.25 * 255)
+        known = ~np.isnan(want)
+        assert np.abs(found - np.clip(want, 0, 255))[known].max() <= 0.51
+        with monkeypatch.context() as patch:
+            patch.setattr(moves, "TURNED_BYTES", 0)
+            np.testing.assert_array_equal(applied(image, spec), found)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_what_is_not_finite_turns_with_the_pixels_around_it(rng, channels):
     image = random_image(rng, (60, 90, channels))
