@@ -136,8 +136,8 @@ TARGETS = {
 #: on 11 megapixels of floats 4.2 to 3.3 ms, Laplacian in colour 10.4 to 8.3 (Zen 5).
 STREAMED_BYTES = 32 << 20
 
-#: Of a mirrored row that lie in scratch, in the first cache, before they bypass the caches: with 1.5 and
-#: 24 KB floats in colour take 5.6 and 6.1 ms instead of 4.4 (Zen 5).
+#: Of a mirrored row that lie in scratch, in the first cache, before they bypass the caches: floats in colour
+#: take 5.7 ms, 6.1 with 24 KB and with whole rows of 48, with 1.5 KB as long (Zen 5).
 MIRRORED_BYTES = 8192
 
 # Tiles of filters: loaded rows stay in the L2 cache, of which Zen 3 has 512 KB, others 1 MB and more.
