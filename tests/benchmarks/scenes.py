@@ -199,7 +199,6 @@ def _entropy(torch: Any, loss: SoftmaxCrossEntropy, out: Any, labels: Any) -> tu
 
 def _dice(torch: Any, loss: Dice, out: Any, labels: Any) -> tuple[Any, Any]:
     entropy, count = (0.0, 1.0) if loss.entropy is None else _entropy(torch, loss.entropy, out, labels)
-    out = out + torch.from_numpy(loss.shift(out.shape[-1]))
     known = (labels >= 0)[..., None]
     true = torch.nn.functional.one_hot(labels.clamp(min=0).long(), out.shape[-1]) * known
     ours = out.softmax(-1) * known
