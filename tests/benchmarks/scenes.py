@@ -187,7 +187,7 @@ def total_loss(torch: Any, terms: list[Term], outputs: Mapping[str, Any], target
 
 
 def _entropy(torch: Any, loss: SoftmaxCrossEntropy, out: Any, labels: Any) -> tuple[Any, Any]:
-    weights = None if loss.class_weights is None else torch.tensor(loss.class_weights, dtype=torch.float32)
+    weights = None if loss.class_weights is None else torch.tensor(loss.class_weights, dtype=out.dtype)
     out = out + torch.from_numpy(loss.shift(out.shape[-1]))
     out, labels = out.reshape(-1, out.shape[-1]), labels.reshape(-1).long()
     total = torch.nn.functional.cross_entropy(

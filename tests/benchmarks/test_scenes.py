@@ -18,8 +18,15 @@ NETWORKS = {
 
 @pytest.mark.parametrize("task", NETWORKS)
 def test_a_first_step_has_our_loss_and_gives_our_weights_back(task):
+    # With seed 0 a value of the segmenter is 2e-6 from a ReLU's corner, which rounding decides.
     options = TrainOptions(
-        dataset="digit-scenes", task=task, model=NETWORKS[task], size="64", batch_size=4, augment="shift=9"
+        dataset="digit-scenes",
+        task=task,
+        model=NETWORKS[task],
+        size="64",
+        batch_size=4,
+        augment="shift=9",
+        seed=1,
     )
     session = begin(options, dry=True)
     inputs = session.trainer.inputs

@@ -19,6 +19,7 @@ def pair_products(builder, a, b):
     if PACKS:
         name = {4: "sse2.pmadd.wd", 8: "avx2.pmadd.wd", 16: "avx512.pmaddw.d.512"}[LANES]
         return _x86(builder, name, INTEGERS, ir.VectorType(ir.IntType(16), 2 * LANES), a, b)
+    a, b = (builder.bitcast(each, INTEGERS) for each in (a, b))
     half = ir.Constant(INTEGERS, [16] * LANES)
     low = builder.mul(*(builder.ashr(builder.shl(each, half), half) for each in (a, b)))
     return builder.add(low, builder.mul(*(builder.ashr(each, half) for each in (a, b))))
