@@ -79,7 +79,10 @@ def transform_output(src, step, buffer, dst, row_pitch, pixel, rows, columns, co
         for column in range(min(columns, OUTPUTS)):
             to = dst + row * row_pitch + column * pixel
             value = vload(buffer + row * BUFFER_ROW + column * VECTOR_BYTES)
-            vstore_first(to, count, value + vload_first(to, count, zeros()) if mode & ADD else value)
+            if count >= LANES:
+                vstore(to, value + vload(to) if mode & ADD else value)
+            else:
+                vstore_first(to, count, value + vload_first(to, count, zeros()) if mode & ADD else value)
 
 
 @inline
