@@ -93,6 +93,17 @@ class TileJob:
         self.held.append(values)
         self.record[name] = values.ctypes.data
 
+    def cut_into_rows(self) -> int:
+        """Make tiles one row high, for loops of single pixels, which go through memory in its order then.
+
+        Returns
+        -------
+        int
+            The number of tiles, in place of `count`.
+        """
+        self.record["tile_height"] = 1
+        return int(self.record["tiles_x"][0]) * len(self.surface.out)
+
 
 def lay_out(
     kind: np.dtype[np.void],

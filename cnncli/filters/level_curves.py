@@ -72,8 +72,7 @@ def run_curve(curve: Curve, surface: Surface, *, threads: int) -> int:
     floats = surface.src.dtype == surface.out.dtype == np.float32
     plain = surface.luma is None and surface.stride == (1, 1) and not surface.absolute
     job.record["direct"] = floats and plain
-    job.record["tile_height"] = 1
-    count = int(job.record["tiles_x"][0]) * len(surface.out)
+    count = job.cut_into_rows()
     size = HEADER_BYTES + 4 * job.pitch
     return clipped_in(native.run("curve", job.record, count, threads=threads, scratch_bytes=size))
 

@@ -116,7 +116,6 @@ def _run_above(surface: Surface, levels: NDArray[Any], factor: float, offset: fl
         levels.strides[0],
     )
     job.record["factor"], job.record["offset"], job.record["white"] = factor, offset, surface.full_scale
-    job.record["tile_height"] = 1
-    count = int(job.record["tiles_x"][0]) * len(surface.out)
+    count = job.cut_into_rows()
     size = HEADER_BYTES + 8 * job.pitch
     return clipped_in(native.run("above", job.record, count, threads=threads, scratch_bytes=size))

@@ -160,8 +160,7 @@ class Pair(Filter):
         )
         job.record["operation"], job.record["factor"] = jobs.PAIRS[self.operation], self.second.factor
         job.record["white_share"], job.record["share"] = 1 / self.second.white, self.share
-        job.record["tile_height"] = 1
-        count = int(job.record["tiles_x"][0]) * len(surface.out)
+        count = job.cut_into_rows()
         size = HEADER_BYTES + 8 * job.pitch
         return clipped_in(native.run("pair", job.record, count, threads=threads, scratch_bytes=size))
 
