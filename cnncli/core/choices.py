@@ -276,6 +276,6 @@ SEARCH_QUERIES, SEARCH_BLOCK = 64, 64  # of a reading; rows of an item: together
 # Pictures mapped or compared a part at a time, so that what lies between stays in the L2 cache.
 MAPPED_SAMPLES = 1 << 17
 PAIRED_BYTES = 1 << 19
-COMPARED_BYTES = 1 << 19  # in float64, by a thread
+COMPARED_ROWS, COMPARED_COLUMNS, COMPARED_SAMPLES = 32, 32, 512  # of a tile; as many columns at least
 EDGES_BYTES = 1 << 20
 SUMMED_BYTES = 1 << 20  # in float64

@@ -392,6 +392,38 @@ LUMA_CHANGE = np.dtype(
     align=True,
 )
 
+# Two pictures of one size and type, whose samples are dense, compared in float64.
+DOUBLES = 16  # the code of float64, which only they may have
+SIMILARITY = np.dtype(
+    [
+        ("x", "i8"),
+        ("x_pitch", "i8"),
+        ("y", "i8"),
+        ("y_pitch", "i8"),
+        ("type", "i8"),  # a value of ELEMENT_TYPES, or DOUBLES
+        ("first_row", "i8"),  # that is at these addresses
+        ("width", "i8"),
+        ("height", "i8"),  # of the whole pictures
+        ("channels", "i8"),
+        ("alpha", "i8"),  # 1: the last channel is opacity, by which the others are weighted
+        ("white", "f8"),
+        ("top", "i8"),  # rows to compare: from this one …
+        ("bottom", "i8"),  # … to before this one
+        ("tiles_x", "i8"),
+        ("tile_rows", "i8"),
+        ("tile_columns", "i8"),
+        ("pitch", "i8"),  # bytes of a row in scratch
+        ("reach", "i8"),  # of windows, to each side
+        ("taps", "i8"),  # address of their weights along a side, float64
+        ("share", "f8"),  # by which weighted sums are means
+        ("unbiased", "f8"),  # factor of covariances
+        ("c1", "f8"),  # of the definition of SSIM
+        ("c2", "f8"),
+        ("out", "i8"),  # address of five float64 for each tile
+    ],
+    align=True,
+)
+
 # Two pictures of the same channels, pixel by pixel: in floats …
 PAIRS = {
     "add": 0,

@@ -124,6 +124,7 @@ LOOPS = {
     "separable_bytes": "cnncli.core.loops.separable_bytes",
     "share": "cnncli.core.loops.share",
     "sign_changes": "cnncli.core.loops.sign_changes",
+    "similarity": "cnncli.core.loops.similarity",
     "slices": "cnncli.core.loops.slices",
     "spacing": "cnncli.core.loops.spacing",
     "suppress": "cnncli.core.loops.suppress",

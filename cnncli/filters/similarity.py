@@ -7,8 +7,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.core.choices import COMPARED_BYTES
-from cnncli.core.threads import spread
+from cnncli.core import jobs, native
+from cnncli.core.choices import COMPARED_COLUMNS, COMPARED_ROWS, COMPARED_SAMPLES
+from cnncli.core.native import processor
+from cnncli.core.tiling import HEADER_BYTES
+from cnncli.filters.histogram import dense_rows
 from cnncli.records import record
 
 Numbers = NDArray[np.float64]
@@ -20,7 +23,7 @@ Window = Literal["uniform", "gaussian"]
 REACH: dict[Window, int] = {"uniform": 3, "gaussian": 5}
 _SIGMA = 1.5
 _K1, _K2 = 0.01, 0.03
-_READ_BYTES = 32 << 20  # of rows in float64 that are read at once …
+_READ_BYTES = 32 << 20  # of rows, as if in float64, that are read at once
 
 
 @record
@@ -102,25 +105,24 @@ def compare(
     """
     height, width, channels = shape
     reach = REACH[window]
-    row = 8 * width * channels
-    part = max(2 * reach + 2, COMPARED_BYTES // row)
-    step = max(1, _READ_BYTES // row // part) * part
-    found: list[_Sums] = []
+    step = max(1, _READ_BYTES // (8 * width * channels) // COMPARED_ROWS) * COMPARED_ROWS
+    found: list[Numbers] = []
     for start in range(0, height, step):
         stop = min(height, start + step)
         low, high = max(0, start - reach), min(height, stop + reach)
-        band = _Band(low, height, first(low, high), second(low, high))
-        found += _of_parts(band, (start, stop), part, scale, window=window, threads=threads)
-    squares, sizes, differing, similar = (math.fsum(each[at] for each in found) for at in (0, 1, 3, 4))
-    samples = height * width * channels
+        pictures = _comparable(first(low, high), second(low, high))
+        job = _job(pictures, (low, start, stop), shape, scale)
+        found.append(_sums(job, window, threads=threads))
+    squares, sizes, largest, differing, similar = np.concatenate(found).T.tolist()
+    mse = math.fsum(squares) / (height * width * channels)
+    mae = math.fsum(sizes) / (height * width * channels)
     inside = (height - 2 * reach) * (width - 2 * reach) * channels
-    mse = squares / samples
     return Similarity(
         mse=mse,
-        mae=sizes / samples,
-        largest=float(np.max([each[2] for each in found])),
-        differing=differing / (height * width),
-        ssim=similar / inside if min(height, width) > 2 * reach else None,
+        mae=mae,
+        largest=math.nan if math.isnan(mae) else max(largest),
+        differing=math.fsum(differing) / (height * width),
+        ssim=math.fsum(similar) / inside if min(height, width) > 2 * reach else None,
         psnr=psnr_of(mse, scale.white),
     )
 
@@ -132,101 +134,54 @@ def psnr_of(mse: float, white: float) -> float:
     return -math.inf if mse == math.inf else 10 * math.log10(white**2 / mse)
 
 
-_Sums = tuple[float, float, float, float, float]
+def _comparable(first: NDArray[Any], second: NDArray[Any]) -> list[NDArray[Any]]:
+    """Rows of both pictures with dense samples of one type: what native loops read, or float64."""
+    same = first.dtype == second.dtype and first.dtype in jobs.ELEMENT_TYPES
+    kind = first.dtype if same else np.float64
+    return [dense_rows(each.astype(kind, copy=False)) for each in (first, second)]
 
 
-@record(eq=False)
-class _Band:
-    """Rows of both pictures, from ``top`` on, of ``height``."""
-
-    top: int
-    height: int
-    first: NDArray[Any]
-    second: NDArray[Any]
-
-
-def _of_parts(
-    band: _Band, rows: tuple[int, int], step: int, scale: Scale, *, window: Window, threads: int
-) -> list[_Sums]:
-    """The sums of every ``step`` rows."""
-    reach = REACH[window]
-    tops = range(*rows, step)
-    parts: list[_Sums] = [(0.0, 0.0, 0.0, 0.0, 0.0)] * len(tops)
-
-    def work(worker: int, lo: int, hi: int) -> None:
-        for number in range(lo, hi):
-            top, bottom = tops[number], min(tops[number] + step, rows[1])
-            above, below = min(reach, top), min(reach, band.height - bottom)
-            seen = slice(top - above - band.top, bottom + below - band.top)
-            x, y = (_numbers(each[seen], scale) for each in (band.first, band.second))
-            with np.errstate(invalid="ignore"):  # of infinities, which give NaN
-                parts[number] = _part(x, y, (above, below), scale.white, window)
-
-    spread(work, len(tops), max(1, min(threads, len(tops))))
-    return parts
+def _job(
+    pictures: list[NDArray[Any]], rows: tuple[int, int, int], shape: tuple[int, int, int], scale: Scale
+) -> NDArray[np.void]:
+    """A job about rows of pictures: the first that is given, the first that is compared, and their end."""
+    job = np.zeros(1, jobs.SIMILARITY)
+    for name, picture in zip(("x", "y"), pictures, strict=True):
+        job[name], job[name + "_pitch"] = picture.ctypes.data, picture.strides[0]
+    job["first_row"], job["top"], job["bottom"] = rows
+    job["height"], job["width"], job["channels"] = shape
+    job["type"] = jobs.ELEMENT_TYPES.get(pictures[0].dtype, jobs.DOUBLES)
+    job["alpha"], job["white"] = scale.alpha, scale.white
+    job["c1"], job["c2"] = (_K1 * scale.white) ** 2, (_K2 * scale.white) ** 2
+    return job
 
 
-def _numbers(rows: NDArray[Any], scale: Scale) -> Numbers:
-    """Rows as (C, H, W) in float64, colours weighted by opacity."""
-    values = np.ascontiguousarray(np.moveaxis(rows, 2, 0), np.float64)
-    if scale.alpha:
-        values[:-1] *= values[-1:] / scale.white
-    return values
+def _sums(job: NDArray[np.void], window: Window, *, threads: int) -> Numbers:
+    """Of each tile: squared and absolute differences, the largest, pixels that differ, SSIM; (N, 5)."""
+    width, channels = int(job["width"][0]), int(job["channels"][0])
+    reach, taps = REACH[window], np.ones(7) if window == "uniform" else _bell()
+    area = taps.sum() ** 2
+    job["reach"], job["taps"], job["share"] = reach, taps.ctypes.data, 1 / area
+    job["unbiased"] = area / (area - 1) if window == "uniform" else 1
+    columns = max(COMPARED_COLUMNS, COMPARED_SAMPLES // channels)
+    across, down = -(-width // columns), -(-int(job["bottom"][0] - job["top"][0]) // COMPARED_ROWS)
+    job["tiles_x"], job["tile_rows"], job["tile_columns"] = across, COMPARED_ROWS, columns
+    lanes = processor()[3].lanes
+    # Whole chunks, and one that windows reach over; rows apart from one another by no power of two.
+    samples = (-(-(min(columns, width) + 2 * reach) * channels // lanes) + 2) * lanes
+    samples += lanes if samples % 512 == 0 else 0
+    job["pitch"] = 8 * samples
+    found = np.zeros((across * down, 5))
+    job["out"] = found.ctypes.data
+    rows = 5 + 2 * (COMPARED_ROWS + 2 * reach)
+    scratch = HEADER_BYTES + 4 * 8 * lanes + samples + rows * 8 * samples
+    native.run("similarity", job, across * down, threads=threads, scratch_bytes=scratch)
+    return found
 
 
-def _part(x: Numbers, y: Numbers, around: tuple[int, int], white: float, window: Window) -> _Sums:
-    """Sums of squared and absolute differences, the largest, differing pixels, sum of SSIM.
-
-    Of rows with so many more above and below, which only windows reach into.
-    """
-    height = x.shape[1]
-    own = slice(around[0], height - around[1])
-    apart = np.abs(x[:, own] - y[:, own])
-    sums = float(np.square(apart).sum()), float(apart.sum()), float(apart.max())
-    differs = float(np.count_nonzero((apart != 0).any(axis=0)))
-    if min(x.shape[1:]) <= 2 * REACH[window]:
-        return *sums, differs, 0.0
-    return *sums, differs, float(_structure(x, y, white, window).sum())
-
-
-def _structure(x: Numbers, y: Numbers, white: float, window: Window) -> Numbers:
-    """SSIM of all windows inside."""
-    mean = _means if window == "uniform" else _bells
-    side = 2 * REACH[window] + 1
-    unbiased = side**2 / (side**2 - 1) if window == "uniform" else 1.0
-    ux, uy = mean(x), mean(y)
-    vx, vy, vxy = (
-        unbiased * (mean(a * b) - ua * ub)
-        for a, b, ua, ub in ((x, x, ux, ux), (y, y, uy, uy), (x, y, ux, uy))
-    )
-    c1, c2 = (_K1 * white) ** 2, (_K2 * white) ** 2
-    above = (2 * ux * uy + c1) * (2 * vxy + c2)
-    below = (ux**2 + uy**2 + c1) * (vx + vy + c2)
-    return np.asarray(above / below)
-
-
-def _means(planes: Numbers) -> Numbers:
-    """Means over 7 x 7: 7 are 4, 2 and 1."""
-    for axis in (1, 2):
-        length = planes.shape[axis] - 6
-        two = _cut(planes, axis, 0, -1) + _cut(planes, axis, 1, None)
-        total = _cut(two, axis, 0, length) + _cut(two, axis, 2, 2 + length)
-        total += _cut(two, axis, 4, 4 + length)
-        total += _cut(planes, axis, 6, 6 + length)
-        planes = total
-    return planes / 49
-
-
-def _bells(planes: Numbers) -> Numbers:
-    """Means weighted by a Gaussian."""
+def _bell() -> Numbers:
+    """A Gaussian's weights along a side of the window."""
     reach = REACH["gaussian"]
-    taps = np.exp(-np.square(np.arange(-reach, reach + 1)) / (2 * _SIGMA**2))
+    taps: Numbers = np.exp(-np.square(np.arange(-reach, reach + 1)) / (2 * _SIGMA**2))
     taps /= taps.sum()
-    for axis in (1, 2):
-        length = planes.shape[axis] - 2 * reach
-        planes = sum(weight * _cut(planes, axis, at, at + length) for at, weight in enumerate(taps.tolist()))
-    return planes
-
-
-def _cut(planes: Numbers, axis: int, start: int, stop: int | None) -> Numbers:
-    return planes[:, start:stop] if axis == 1 else planes[:, :, start:stop]
+    return taps

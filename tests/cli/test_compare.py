@@ -180,7 +180,6 @@ def test_large_pictures_are_read_in_bands(run, pair, monkeypatch):
     whole = run("compare", "a.png", "b.png", "--json").results
     monkeypatch.setattr(large, "LEAST_BYTES", 1)
     monkeypatch.setattr("cnncli.filters.similarity._READ_BYTES", 10_000)
-    monkeypatch.setattr("cnncli.filters.similarity.COMPARED_BYTES", 10_000)
     monkeypatch.setattr("cnncli.cli.compared.read_picture", None)
     (found,) = run("compare", "a.png", "b.png", "--json").results
     assert found == {**whole[0], "ssim": pytest.approx(whole[0]["ssim"], abs=1e-12)}
