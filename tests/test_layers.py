@@ -242,6 +242,20 @@ def test_the_core_is_imported_without_numba(python):
 # What a warm command imports of ours: each module costs 0.2 to 1 ms of its start. One that you add is to be
 # imported where it is needed, inside a function, unless every such command needs it: then add it here.
 WARM = {
+    "compare": {
+        "": "checked ending errors modules nearest records text threaded",
+        "cli": "compare compared exit_codes late messages metadata_notes names options options.compare "
+        "options.convolve options.model options.shared outputs plain result_form run streams task values",
+        "core": "cache choices heap jobs linker luma native platforms shipped target threads tiling",
+        "files": "atomic drafts faults",
+        "filters": (
+            "apply borders color entry execute histogram mapping model named options rgbx run similarity spec"
+        ),
+        "images": (
+            "arrow decode decoding_limits encode formats large levels limits metadata metadata_reading "
+            "opening picture pillow_pixels png_chunks read row_source trailing_bytes"
+        ),
+    },
     "convolve": {
         "": "ending errors modules records text threaded",
         "cli": "batch convolve exit_codes late messages metadata_notes names options options.convolve "
@@ -303,6 +317,7 @@ sys.exit(code)
 def test_warm_commands_import_what_they_need(python, tmp_path, command):
     Image.fromarray(np.arange(784, dtype=np.uint8).reshape(28, 28)).save(tmp_path / "in.png")
     words = {
+        "compare": [command, tmp_path / "in.png", tmp_path / "in.png"],
         "convolve": [command, tmp_path / "in.png", "-k", "sobel", "-o", tmp_path / "out.png"],
         "predict": [command, tmp_path / "in.png"],
         "--help": [command],

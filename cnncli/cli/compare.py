@@ -30,6 +30,7 @@ from cnncli.images.encode import encode_picture
 from cnncli.images.formats import READ_SUFFIXES, format_for
 from cnncli.nearest import did_you_mean
 from cnncli.records import record
+from cnncli.threaded import in_threads
 
 #: Metrics by name, and the decimals of their numbers in text.
 METRICS = {
@@ -218,12 +219,15 @@ def _stem(name: str) -> str:
 
 def _compared(pair: _Pair, settings: Settings, wanted: _Wanted) -> Similarity:
     """Compare two files, frame by frame, and write their difference if asked for."""
+    names = (pair.first, pair.second)
     with ExitStack() as opened:
-        sides = [
-            opened.enter_context(open_side(name, max_pixels=wanted.max_pixels, whole=pair.target is not None))
-            for name in (pair.first, pair.second)
-        ]
-        first, second = check_alike(sides[0], sides[1], gray=settings.gray)
+
+        def side(number: int) -> Side:
+            how: dict[str, Any] = {"max_pixels": wanted.max_pixels, "whole": pair.target is not None}
+            return opened.enter_context(open_side(names[number], **how))
+
+        first, second = in_threads(side, 2, threads=wanted.threads)
+        first, second = check_alike(first, second, gray=settings.gray)
         found = []
         for number, shape in enumerate(first.shapes):
             scale = Scale(first.white, alpha=first.alpha)

@@ -1,7 +1,7 @@
 """Command lines that are plainly right, read without Typer.
 
 Importing Typer and building its parsers takes 80 ms, more than half of what all the rest of a command on
-one small image takes. So the two commands that people and scripts call image by image are read here if
+one small image takes. So the commands that people and scripts call image by image are read here if
 there is nothing to explain; a request for help, a word that is not known, a value that is no number, and
 words that only Typer's parser understands (``-qr``, ``-k=sobel``, ``--``), all go to Typer, which reads
 the line from its beginning. Both read the same description of the command, in `options`.
@@ -12,8 +12,8 @@ from typing import Any
 
 from cnncli.cli import options
 
-COMMANDS = ("convolve", "predict")
-"""Commands whose lines are read here; their argument is called ``inputs``."""
+COMMANDS = ("compare", "convolve", "predict")
+"""Commands whose lines are read here; their arguments are one that takes all words, or take a word each."""
 
 
 def read_plainly(arguments: Sequence[str]) -> Any:
@@ -34,11 +34,11 @@ def read_plainly(arguments: Sequence[str]) -> Any:
     described = options.command(arguments[0])
     by_word = {word: option for option in described.options for word in option.words + option.off}
     given: dict[str, Any] = {}
-    inputs: list[str] = []
+    words: list[str] = []
     rest = iter(arguments[1:])
     for argument in rest:
         if argument == "-" or not argument.startswith("-"):
-            inputs.append(argument)
+            words.append(argument)
             continue
         word, equals, value = argument.partition("=")
         if word not in by_word or (equals and not word.startswith("--")):
@@ -59,7 +59,12 @@ def read_plainly(arguments: Sequence[str]) -> Any:
             given[name] = [*given.get(name, ()), value] if option.kind is list else option.kind(value)
         except ValueError:
             return None
-    return described.settings(**given, inputs=inputs or None)
+    places = [option.name for option in described.options if not option.words]
+    if "inputs" in places:
+        return described.settings(**given, inputs=words or None)
+    if len(words) != len(places):
+        return None
+    return described.settings(**given, **dict(zip(places, words, strict=True)))
 
 
 def line_of(command: str, settings: Any) -> list[str]:
@@ -89,9 +94,9 @@ def work_of(command: str, settings: Any) -> Callable[[Any], int]:
     from cnncli.cli.late import put_off
 
     with put_off():
-        if command == "convolve" and settings.max_pixels is None:
+        if command != "predict" and settings.max_pixels is None:
             from cnncli.images.opening import decode_ahead
 
-            decode_ahead(settings.inputs)
+            decode_ahead(settings.inputs if command == "convolve" else [settings.first, settings.second])
         work: Callable[[Any], int] = import_module(f"cnncli.cli.{command}").run
     return work

@@ -392,7 +392,7 @@ LUMA_CHANGE = np.dtype(
     align=True,
 )
 
-# Two pictures of one size and type, whose samples are dense, compared in float64.
+# Two pictures of one size and type, compared in float64; their samples are dense, or RGBX.
 DOUBLES = 16  # the code of float64, which only they may have
 SIMILARITY = np.dtype(
     [
@@ -400,7 +400,7 @@ SIMILARITY = np.dtype(
         ("x_pitch", "i8"),
         ("y", "i8"),
         ("y_pitch", "i8"),
-        ("type", "i8"),  # a value of ELEMENT_TYPES, or DOUBLES
+        ("type", "i8"),  # a value of ELEMENT_TYPES, RGBX or DOUBLES
         ("first_row", "i8"),  # that is at these addresses
         ("width", "i8"),
         ("height", "i8"),  # of the whole pictures

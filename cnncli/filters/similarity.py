@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cnncli.core import jobs, native
 from cnncli.core.choices import COMPARED_COLUMNS, COMPARED_ROWS, COMPARED_SAMPLES
 from cnncli.core.native import processor
-from cnncli.core.tiling import HEADER_BYTES
+from cnncli.core.tiling import HEADER_BYTES, is_rgbx
 from cnncli.filters.histogram import dense_rows
 from cnncli.records import record
 
@@ -135,7 +135,9 @@ def psnr_of(mse: float, white: float) -> float:
 
 
 def _comparable(first: NDArray[Any], second: NDArray[Any]) -> list[NDArray[Any]]:
-    """Rows of both pictures with dense samples of one type: what native loops read, or float64."""
+    """Rows of both pictures as native loops read them: RGBX, or dense samples of one type or float64."""
+    if is_rgbx(first) and is_rgbx(second):
+        return [first, second]
     same = first.dtype == second.dtype and first.dtype in jobs.ELEMENT_TYPES
     kind = first.dtype if same else np.float64
     return [dense_rows(each.astype(kind, copy=False)) for each in (first, second)]
@@ -150,7 +152,8 @@ def _job(
         job[name], job[name + "_pitch"] = picture.ctypes.data, picture.strides[0]
     job["first_row"], job["top"], job["bottom"] = rows
     job["height"], job["width"], job["channels"] = shape
-    job["type"] = jobs.ELEMENT_TYPES.get(pictures[0].dtype, jobs.DOUBLES)
+    kind = jobs.RGBX if is_rgbx(pictures[0]) else jobs.ELEMENT_TYPES.get(pictures[0].dtype, jobs.DOUBLES)
+    job["type"] = kind
     job["alpha"], job["white"] = scale.alpha, scale.white
     job["c1"], job["c2"] = (_K1 * scale.white) ** 2, (_K2 * scale.white) ** 2
     return job

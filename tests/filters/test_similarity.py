@@ -69,6 +69,14 @@ def test_parts_and_threads_change_nothing(rng, monkeypatch):
     assert (parted.mse, parted.largest, parted.differing) == (whole.mse, whole.largest, whole.differing)
 
 
+def test_fourth_bytes_are_left_out(rng):
+    """Colours of four bytes a pixel, as decoders give them, are compared as those of three."""
+    first = random_image(rng, (90, 301, 4), np.uint8)
+    second = noisy(rng, first)
+    assert of(first[..., :3], second[..., :3]) == of(first[..., :3].copy(), second[..., :3].copy())
+    assert of(first[..., :3], second[..., :3].copy()) == of(first[..., :3].copy(), second[..., :3].copy())
+
+
 def test_what_cannot_be_seen_is_the_same(rng):
     first = random_image(rng, (20, 20, 4), np.uint8)
     first[:10, :, 3] = 0

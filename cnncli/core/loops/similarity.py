@@ -13,11 +13,21 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core import jobs
-from cnncli.core.elements import BYTE, ELEMENTS, address_of, steps, switch_on_type
+from cnncli.core.elements import (
+    BYTE,
+    COLORS,
+    ELEMENTS,
+    RGBX_BYTES,
+    U8,
+    address_of,
+    steps,
+    switch_on_type,
+)
+from cnncli.core.jobs import RGBX
 from cnncli.core.loops.doubles import DOUBLE, DOUBLES, doubles
 from cnncli.core.loops.integers import load_u8
 from cnncli.core.loops.tile_io import HEADER_BYTES, inline
-from cnncli.core.simd import I64, LANES, load_f64, loaded, record, splatted, store_f64, stored
+from cnncli.core.simd import I32, I64, LANES, load_f64, loaded, record, splatted, store_f64, stored
 
 JOB = jobs.SIMILARITY
 SIZE = 8  # bytes of a value
@@ -58,6 +68,21 @@ def _loading(lanes):
 
 
 load_chunk, load_one = _loading(LANES), _loading(1)
+
+
+@intrinsic
+def load_colors(typing_context, src, dst):
+    """The colours of a chunk of RGBX pixels as float64 at ``dst``."""
+
+    def codegen(context, builder, signature, args):
+        src, dst = args
+        pixels = loaded(builder, src, ir.VectorType(BYTE, RGBX_BYTES * LANES), 1)
+        picked = [RGBX_BYTES * pixel + color for pixel in range(LANES) for color in range(COLORS)]
+        colors = builder.shuffle_vector(pixels, pixels, ir.Constant(ir.VectorType(I32, len(picked)), picked))
+        stored(builder, dst, builder.uitofp(colors, ir.VectorType(DOUBLE, len(picked))), SIZE)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 2), codegen
 
 
 @intrinsic
@@ -177,13 +202,29 @@ def _fused(builder, a, b, c):
 
 
 @inline
-def load_row(job, src, kind, first, samples, dst):
-    """A row's samples from the first on as float64, colours weighted by opacity; zeros behind them."""
+def load_samples(job, src, first, samples, dst):
+    """A row's samples from the first on, of whole pixels, as float64."""
+    if job.type == RGBX:
+        pixels = samples // COLORS
+        src += first // COLORS * RGBX_BYTES
+        whole = pixels - pixels % LANES
+        for i in range(0, whole, LANES):
+            load_colors(src + RGBX_BYTES * i, dst + SIZE * COLORS * i)
+        for i in range(whole, pixels):
+            for color in range(COLORS):
+                load_one(src + RGBX_BYTES * i, color, U8, dst + SIZE * (COLORS * i + color))
+        return
     whole = samples - samples % LANES
     for i in range(0, whole, LANES):
-        load_chunk(src, first + i, kind, dst + SIZE * i)
+        load_chunk(src, first + i, job.type, dst + SIZE * i)
     for i in range(whole, samples):
-        load_one(src, first + i, kind, dst + SIZE * i)
+        load_one(src, first + i, job.type, dst + SIZE * i)
+
+
+@inline
+def load_row(job, src, first, samples, dst):
+    """The same, colours weighted by opacity, and zeros behind them."""
+    load_samples(job, src, first, samples, dst)
     for i in range(samples, samples + LANES):
         store_f64(dst + SIZE * i, 0.0)
     if job.alpha:
@@ -253,8 +294,8 @@ def loop(job_pointer, scratch, lo, hi):
             samples = (stop - start) * channels
             place = row * job.pitch
             x, y = job.x + at * job.x_pitch, job.y + at * job.y_pitch
-            load_row(job, x, job.type, start * channels, samples, x_rows + place)
-            load_row(job, y, job.type, start * channels, samples, y_rows + place)
+            load_row(job, x, start * channels, samples, x_rows + place)
+            load_row(job, y, start * channels, samples, y_rows + place)
         differing = 0
         own, samples = (left - start) * channels, (right - left) * channels
         for row in range(top - above, bottom - above):
