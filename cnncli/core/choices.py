@@ -263,9 +263,11 @@ LARGE_GRADIENT = 1 << 20  # bytes from which a barrier pays, so that layers shar
 RANGE_DIVISOR = 3  # a thread takes its part of the remaining work, divided by this: small ranges at the end
 MIN_RANGES = 24  # per thread, if all had the smallest size
 SPIN_POLLS = 20_000  # of a shared counter, a fraction of a millisecond, before a thread yields
-#: Polls for the next step, some 50 us, before a helper goes to sleep: one image after the other through two
-#: convolutions 79 to 56 us, ResNet-20 165 to 145 (Zen 5).
-LINGER_POLLS = 3_000
+#: Polls for the next step, some 130 us (Zen 5) or 200 (Zen 4), before a helper goes to sleep: one image after
+#: the other through two convolutions 79 to 56 us, ResNet-20 165 to 145 (Zen 5). What has just moved a picture
+#: has moved Python out of the caches, which takes 100 us to the next call then, and waking a helper takes
+#: 150: 11 megapixels of bytes upside down 0.51 to 0.36 ms (Zen 4).
+LINGER_POLLS = 8_000
 
 # Exact search. For few queries one row at a time is read: four are four streams for the prefetchers, 26 GB/s
 # instead of 33 (Zen 4). Hardware stops prefetching at the end of each page of 4 KB.

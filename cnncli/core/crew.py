@@ -11,7 +11,7 @@ import numpy as np
 
 from cnncli.core import jobs
 from cnncli.core.choices import LINGER_POLLS, MIN_RANGES, RANGE_DIVISOR, SPIN_POLLS
-from cnncli.core.heap import LINE, aligned_part
+from cnncli.core.heap import LINE, address_of, aligned_part
 from cnncli.core.workers import STORES_IN_ORDER, WorkerThreads, yield_thread
 
 #: Those that are free: as many as there were calls at the same time, the one that was used last at the end.
@@ -72,7 +72,7 @@ class Crew:
         addresses = np.array(scratches, np.intp)
         least = max(1, count // (MIN_RANGES * workers))
         divisor = RANGE_DIVISOR * workers
-        self._numbers[:7] = (function, job, addresses.ctypes.data, workers, count, least, divisor)
+        self._numbers[:7] = (function, job, address_of(addresses), workers, count, least, divisor)
         self._next[0] = 0
         self._turn += 1
         self._gate[0] = self._turn  # last, as helpers may wait for it

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from cnncli import ending, modules
 from cnncli.core import cache, linker
 from cnncli.core.choices import Target
-from cnncli.core.heap import LINE, aligned_part
+from cnncli.core.heap import LINE, address_of, aligned_part
 from cnncli.core.platforms import Platform, fitting
 from cnncli.core.shipped import is_shipped, shipped_code, sources_digest
 from cnncli.core.target import choose_target, held_to
@@ -138,6 +138,7 @@ NativeFunction = Callable[[int, int, int, int], None]
 _SIGNATURE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_ssize_t, ctypes.c_ssize_t)
 _lock = threading.Lock()
 _keep_alive: list[object] = []  # engines own the machine code
+_NO_SCRATCH = np.zeros(0, np.uint8)
 _compiled_for: Platform | None = None  # instead of this processor
 
 
@@ -166,29 +167,28 @@ def run(
     """
     function = native_function(name)
     workers = max(1, min(threads, count))
-    scratches = [aligned_zeros(scratch_bytes) for _ in range(workers)]
-    addresses = [scratch.ctypes.data for scratch in scratches]
+    scratches = [aligned_zeros(scratch_bytes) if scratch_bytes else _NO_SCRATCH for _ in range(workers)]
+    addresses = [address_of(scratch) if scratch_bytes else 0 for scratch in scratches]
     if workers == 1:
-        function(job.ctypes.data, addresses[0], 0, count)
+        function(address_of(job), addresses[0], 0, count)
     else:
         from cnncli.core.crew import share
 
-        loop, job_address = native_function("share"), job.ctypes.data
-        share(loop, address(name), job_address, addresses, count, architecture=processor()[0])
+        loop = native_function("share")
+        share(loop, address(name), address_of(job), addresses, count, architecture=processor()[0])
     return scratches
 
 
 def native_function(name: str) -> NativeFunction:
     """Load a native function, compiling it first if its code is not in the cache."""
     with _lock:
-        return _load(name)
+        return _load(name)[0]
 
 
 def address(name: str) -> int:
     """Address of a native function, for native functions that call it."""
-    found = ctypes.cast(native_function(name), ctypes.c_void_p).value  # type: ignore[arg-type]
-    assert found is not None
-    return found
+    with _lock:
+        return _load(name)[1]
 
 
 def prepare(names: Sequence[str], *, processes: int) -> None:
@@ -293,13 +293,14 @@ def _linux_processor() -> tuple[str, str, str] | None:
 
 
 @functools.cache
-def _load(name: str) -> NativeFunction:
+def _load(name: str) -> tuple[NativeFunction, int]:
+    """A native function, and its address."""
     code = _cached_code(name)
     address = (
         linker.place(code)[_symbol(name)] if code.startswith(linker.MAGIC) else _load_by_llvm(code, name)
     )
     function: NativeFunction = _SIGNATURE(address)
-    return function
+    return function, address
 
 
 def _load_by_llvm(code: bytes, name: str) -> int:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
 from cnncli.core.choices import STREAMED_BYTES
-from cnncli.core.heap import aligned_empty
+from cnncli.core.heap import address_of, aligned_empty
 from cnncli.core.threads import movers
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
 from cnncli.filters.execute import clipped_in
@@ -42,6 +42,18 @@ class Curve:
     most: float = math.inf
     exponent: float = 1.0
     table: Numbers = np.zeros(0)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all numbers are the same."""
+        return isinstance(other, Curve) and self._numbers() == other._numbers()
+
+    def __hash__(self) -> int:
+        """By all numbers."""
+        return hash(self._numbers())
+
+    def _numbers(self) -> tuple[object, ...]:
+        line = self.form, self.low, self.gain, self.offset, self.least, self.most, self.exponent
+        return *line, self.table.tobytes()
 
     def __call__(self, values: Numbers) -> Numbers:
         """Of values in float64, of any shape."""
@@ -92,12 +104,18 @@ def map_levels(pixels: NDArray[Any], table: NDArray[Any], out: NDArray[Any], *, 
     rows = dense_rows(pixels)
     written = out if is_dense(out) else np.empty(out.shape, out.dtype)
     table = np.ascontiguousarray(table)
-    job = np.zeros(1, jobs.LEVELS)
-    for name, array in (("src", rows), ("out", written)):
-        job[name], job[f"{name}_pitch"] = array.ctypes.data, array.strides[0]
-        job[f"{name}_type"] = jobs.ELEMENT_TYPES[array.dtype]
-    job["samples"], job["table"] = rows[:1].size, table.ctypes.data
-    job["streams"] = written.nbytes >= STREAMED_BYTES
+    job = jobs.filled(
+        jobs.LEVELS,
+        src=address_of(rows),
+        src_type=jobs.ELEMENT_TYPES[rows.dtype],
+        src_pitch=rows.strides[0],
+        samples=rows.shape[1] * rows.shape[2],
+        out=address_of(written),
+        out_type=jobs.ELEMENT_TYPES[written.dtype],
+        out_pitch=written.strides[0],
+        table=address_of(table),
+        streams=written.nbytes >= STREAMED_BYTES,
+    )
     if rows.itemsize == written.itemsize == 1:
         threads = movers(rows.nbytes + written.nbytes, threads)
     native.run("level_table", job, len(rows), threads=threads)

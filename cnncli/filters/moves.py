@@ -19,7 +19,7 @@ from cnncli.core.choices import (
     TURNED_COLUMNS,
     TURNED_ROWS,
 )
-from cnncli.core.heap import LINE
+from cnncli.core.heap import LINE, address_of
 from cnncli.core.native import processor
 from cnncli.core.threads import movers
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, lay_out
@@ -72,15 +72,23 @@ def _move(moved: Pixels, out: Pixels, size: int, threads: int) -> None:
     """Move pixels of so many bytes, of which the arrays (H, W) hold the first samples."""
     if moved.strides[0] < 0 and abs(moved.strides[0]) < abs(moved.strides[1]):
         moved, out = moved[::-1], out[::-1]  # columns are read as they lie in memory
-    job = np.zeros(1, jobs.MOVES)
-    for name, array in (("src", moved), ("out", out)):
-        job[name] = array.ctypes.data
-        job[f"{name}_row"], job[f"{name}_column"] = array.strides
-    (job["height"], job["width"]), job["size"] = moved.shape, size
-    row_bytes = moved.shape[1] * size
-    streams = row_bytes >= LINE and row_bytes * len(moved) >= STREAMED_BYTES
-    job["streams"] = streams
-    count = -(-len(moved) // jobs.MOVED_ROWS)
+    height, width = moved.shape
+    row_bytes = width * size
+    streams = row_bytes >= LINE and row_bytes * height >= STREAMED_BYTES
+    job = jobs.filled(
+        jobs.MOVES,
+        src=moved.ctypes.data,
+        src_row=moved.strides[0],
+        src_column=moved.strides[1],
+        out=address_of(out),
+        out_row=out.strides[0],
+        out_column=out.strides[1],
+        height=height,
+        width=width,
+        size=size,
+        streams=streams,
+    )
+    count = -(-height // jobs.MOVED_ROWS)
     native.run("move_pixels", job, count, threads=threads, scratch_bytes=streams * row_bytes)
 
 

@@ -74,7 +74,10 @@ def run_on_rgb(run: Callable[[Surface], int], surface: Surface, *, threads: int)
         Values that the output's type clipped.
     """
     out = aligned_empty(surface.out.shape, surface.out.dtype) if is_rgbx(surface.out) else surface.out
-    clipped = run(replace(surface, src=as_rgb(surface.src, threads=threads), out=out))
+    src = as_rgb(surface.src, threads=threads)
+    if src is surface.src and out is surface.out:
+        return run(surface)
+    clipped = run(replace(surface, src=src, out=out))
     if out is not surface.out:
         _move(out, surface.out, rgbx=True, threads=threads)
     return clipped

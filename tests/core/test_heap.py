@@ -45,7 +45,7 @@ def test_an_array_begins_on_a_cache_line(shape, dtype):
 def test_an_address_is_that_of_the_first_element(shape, writes):
     whole = np.zeros((3, *shape), np.float32)
     whole.flags.writeable = writes
-    for part in (whole, whole[1:], whole[2]):
+    for part in (whole, whole[1:], whole[2], whole[::-2], whole.T):
         assert address_of(part) == part.ctypes.data
 
 

@@ -37,6 +37,22 @@ def photo(rng, dtype=np.uint8, shape=(60, 70, 1)):
     return rounded(levels * WHITE[dtype], dtype)
 
 
+def test_pictures_after_one_another_have_their_own_tables(rng):
+    """What a table is kept by: the filter, the picture's type, what is made of responses, and its type."""
+    for spec, function in (("invert", lambda x, w: w - x), ("gamma:2", lambda x, w: np.sqrt(x / w) * w)):
+        for dtype in (np.uint8, np.uint16):
+            image, white = random_image(rng, (9, 40, 1), dtype), WHITE[dtype]
+            for out in DTYPES:
+                for how in ({}, {"scale": 0.5}, {"bias": white / 8}, {"scale": -0.5, "range": "abs"}):
+                    found = applied(image, spec, out=out, **how).astype(np.float64)
+                    want = function(image.astype(np.float64), white)
+                    want = (want * how.get("scale", 1) + how.get("bias", 0)) * (WHITE[out] / white)
+                    want = np.abs(want) if "range" in how else want
+                    near = 1e-6 if out == np.float32 else 0.51
+                    want = want if out == np.float32 else np.clip(want, 0, WHITE[out])
+                    np.testing.assert_allclose(found, want, rtol=1e-6, atol=near)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_invert_and_gamma(rng, dtype, channels):
