@@ -119,7 +119,7 @@ class Program:
                 self._helpers.call(self, "work")
             self.work(0)
         finally:
-            self._gate[0] = 0
+            self._gate[0] = 0  # again, for what ends a run before its time
             while self._gate[CACHE_LINE // 8]:
                 yield_thread()
 
@@ -138,7 +138,7 @@ class Program:
         place[0] = self._first[0]
         own = self._address if worker and self._lingers else 0
         while True:
-            self._function(self._address, self._scratch_addresses[worker], 0, own)
+            self._function(self._address, self._scratch_addresses[worker], int(not worker), own)
             if place[0] >= self._after[0]:
                 return
             yield_thread()

@@ -144,8 +144,8 @@ def loop(job_pointer, scratch, lo, hi):
     """Work of a thread: ``scratch`` is its own, and starts with where it is, which calls overwrite.
 
     The first number in scratch is the phase to go on with, that behind the last of the run when it is done;
-    the second is the step that the thread takes part in. ``hi`` is the address of the job for a helper that
-    lingers, and 0 for others.
+    the second is the step that the thread takes part in. ``lo`` is 1 for the caller, who closes the gate once
+    its run is done. ``hi`` is the address of the job for a helper that lingers, and 0 for others.
     """
     job = record(job_pointer)
     phase = load_i64(scratch)
@@ -162,5 +162,9 @@ def loop(job_pointer, scratch, lo, hi):
                 step = following
                 phase = job.first
                 goes_on = True
+    if lo != 0 and phase >= job.after:
+        # In one step with all that follows: the caller looks next whether a helper is inside, and one that
+        # has come in looks whether the gate is open.
+        fetch_add(job.gate, -look(job.gate))
     store_i64(scratch, phase)
     store_i64(scratch + 8, step)
