@@ -136,9 +136,10 @@ TARGETS = {
 #: on 11 megapixels of floats 4.2 to 3.3 ms, Laplacian in colour 10.4 to 8.3 (Zen 5).
 STREAMED_BYTES = 32 << 20
 
-#: Of a mirrored row that lie in scratch, in the first cache, before they bypass the caches: floats in colour
-#: take 5.7 ms, 6.1 with 24 KB and with whole rows of 48, with 1.5 KB as long (Zen 5).
-MIRRORED_BYTES = 8192
+#: Bytes of a row up to which the one after it is fetched while it is copied or mirrored: the first cache
+#: holds two of the source and two of the output. 11 megapixels of bytes mirrored by a thread 0.45 to 0.35 ms
+#: (Zen 4). Longer ones are mirrored with so many bytes ahead.
+FETCHED_ROW, FETCHED_AHEAD = 8192, 2048
 
 # Tiles of filters: loaded rows stay in the L2 cache, of which Zen 3 has 512 KB, others 1 MB and more.
 TILE_SAMPLES = 960  # of a row, at most: 4 KB of float32; whole chunks of every target

@@ -83,10 +83,10 @@ def stored(builder, address, value, align):
     builder.store(value, pointer(builder, address, value.type)).align = align
 
 
-def streamed(builder, address, value):
+def streamed(builder, address, value, align=VECTOR_BYTES):
     """Store a vector to an aligned address, bypassing the caches."""
     store = builder.store(value, pointer(builder, address, value.type))
-    store.align = VECTOR_BYTES
+    store.align = align
     store.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(I32, 1)]))
 
 

@@ -89,7 +89,7 @@ def _move(moved: Pixels, out: Pixels, size: int, threads: int) -> None:
         streams=streams,
     )
     count = -(-height // jobs.MOVED_ROWS)
-    native.run("move_pixels", job, count, threads=threads, scratch_bytes=streams * row_bytes)
+    native.run("move_pixels", job, count, threads=threads)
 
 
 @record(eq=False)

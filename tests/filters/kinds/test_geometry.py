@@ -327,10 +327,11 @@ def test_turns_of_all_sizes_keep_all_bits(rng, dtype, channels):
                 np.testing.assert_array_equal(found.view(np.uint8), np.ascontiguousarray(want).view(np.uint8))
 
 
+@pytest.mark.parametrize("streamed_bytes", [0, 1 << 30])
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 6, 8, 12, 16, 20])
-def test_rows_past_the_caches_keep_all_bits(rng, monkeypatch, size):
-    """Rows of all lengths that begin anywhere, also longer than what is mirrored at once."""
-    monkeypatch.setattr(moves, "STREAMED_BYTES", 0)
+def test_rows_keep_all_bits(rng, monkeypatch, size, streamed_bytes):
+    """Rows of all lengths that begin anywhere, past the caches or not."""
+    monkeypatch.setattr(moves, "STREAMED_BYTES", streamed_bytes)
     for width in (1, 64 // size + 1, 100, 128, 129, 20000 // size):
         for first in (0, 1, 5):
             source = rng.integers(0, 256, (5, width, size), np.uint8)
