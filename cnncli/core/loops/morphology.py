@@ -24,11 +24,10 @@ from cnncli.core.simd import (
     I64,
     VECTOR_BYTES,
     any_lane,
-    fetch_to_read,
-    fetch_to_write,
     fused,
     load_i64,
     loaded,
+    prefetch,
     record,
     store_i64,
     stored,
@@ -72,16 +71,17 @@ def extremes_of(element, *, reads=False, writes=False, streams=False):
     """An intrinsic: dst = the smallest, or the largest, of rows whose addresses a table holds.
 
     Of floats that are read from an image (``reads``), NaN becomes what never counts, and zeros have no sign,
-    so that the order of comparisons does not show. Returns 1 if a float that is written to an image
-    (``writes``) is not finite, else 0. With ``streams``, stores bypass the caches.
+    so that the order of comparisons does not show. Memory ``ahead`` bytes behind the first row is fetched into
+    the second cache, a line at a time: whole rows in the first one keep everything else waiting. Returns 1 if a float that is written to
+    an image (``writes``) is not finite, else 0. With ``streams``, stores bypass the caches.
     """
     vector = _vector_of(element)
     floats = element == F32
 
     @intrinsic
-    def extremes(typing_context, table, count, length, dst, largest):
+    def extremes(typing_context, table, count, length, dst, largest, ahead):
         def codegen(context, builder, signature, args):
-            table, count, length, dst, largest = args
+            table, count, length, dst, largest, ahead = args
             zero = ir.Constant(vector, [0.0 if floats else 0] * vector.count)
             seen = cgutils.alloca_once_value(builder, zero)  # NaN where a value was not finite
 
@@ -102,6 +102,10 @@ def extremes_of(element, *, reads=False, writes=False, streams=False):
                 last = ir.Constant(vector, [_LAST[kind]] * vector.count)
                 return choose(kind, builder.fadd(found, zero), last)
 
+            def fetch(row, offset):
+                if reads:
+                    prefetch(builder, builder.add(builder.add(row, offset), ahead), level=2)
+
             def put(offset, value, aligned):
                 to = builder.add(dst, offset)
                 if floats and writes:
@@ -116,6 +120,7 @@ def extremes_of(element, *, reads=False, writes=False, streams=False):
 
                 def emit(offsets, aligned):
                     for offset in offsets:
+                        fetch(rows[0], offset)
                         found = at(kind, rows[0], offset)
                         for row in rows[1:]:
                             found = choose(kind, found, at(kind, row, offset))
@@ -128,6 +133,7 @@ def extremes_of(element, *, reads=False, writes=False, streams=False):
                     found = [cgutils.alloca_once(builder, vector) for _ in offsets]
                     first = address(_number(0))
                     for each, offset in zip(found, offsets, strict=True):
+                        fetch(first, offset)
                         builder.store(at(kind, first, offset), each)
                     with cgutils.for_range_slice(
                         builder, _number(1), count, _number(1), intp=I64, inc=True
@@ -165,7 +171,7 @@ def extremes_of(element, *, reads=False, writes=False, streams=False):
             value = builder.load(seen)
             return builder.zext(any_lane(builder, builder.fcmp_unordered("uno", value, value)), I64)
 
-        return types.intp(*[types.intp] * 5), codegen
+        return types.intp(*[types.intp] * 6), codegen
 
     return extremes
 
@@ -190,16 +196,6 @@ def difference_of(element, method):
         return types.void(*[types.intp] * 4), codegen
 
     return difference
-
-
-@inline
-def fetch_ahead(job, padded_row, padded_column, pixels):
-    """Prefetch a row of the source as far as no border is touched."""
-    source_row = load_i64(job.ymap + 8 * padded_row)
-    column = load_i64(job.xmap + 8 * padded_column)
-    if source_row >= 0 and column >= 0:
-        size = job.channels << job.src_type
-        fetch_to_read(job.src + source_row * job.src_pitch + column * size, pixels * size)
 
 
 def morphology_loop(element, load, aim, store):
@@ -238,9 +234,9 @@ def morphology_loop(element, load, aim, store):
             dst = slot(job, load_i64(entry), raw, slots, planes, place)
             length = tile_bytes + load_i64(entry + 8)
             if load_i64(entry + 24) == 0:  # of the loaded row
-                first_extremes(table, count, length, dst, job.dilates)
+                first_extremes(table, count, length, dst, job.dilates, ROWS_AHEAD * job.src_pitch)
             else:
-                extremes(table, count, length, dst, job.dilates)
+                extremes(table, count, length, dst, job.dilates, 0)
             entry += 24 + 16 * count
 
     @inline
@@ -248,7 +244,7 @@ def morphology_loop(element, load, aim, store):
         """The extremes of two rows."""
         store_i64(table, a)
         store_i64(table + 8, b)
-        extremes(table, 2, length, dst, largest)
+        extremes(table, 2, length, dst, largest, 0)
 
     @inline
     def list_chords(job, top, planes, table):
@@ -290,8 +286,6 @@ def morphology_loop(element, load, aim, store):
             length = width * step
             place = 0
             for have in range(rows + height - 1):
-                if have + ROWS_AHEAD < rows + height - 1:
-                    fetch_ahead(job, y0 + have + ROWS_AHEAD, x0, width + job.extent_x - 1)
                 row = load(job, y0 + have, x0, width + job.extent_x - 1, raw, length)
                 widen(job, row, slots, planes, place, length, table)
                 newest = place
@@ -321,11 +315,9 @@ def morphology_loop(element, load, aim, store):
                         store_i64(table, planes + oldest * row_bytes)
                         store_i64(table + 8, head)
                     if found != answer and job.streams:
-                        beyond = streamed_extremes(table, count, length, found, job.dilates)
+                        beyond = streamed_extremes(table, count, length, found, job.dilates, 0)
                     else:
-                        if found != answer:
-                            fetch_to_write(found + ROWS_AHEAD * job.out_pitch, length)
-                        beyond = last_extremes(table, count, length, found, job.dilates)
+                        beyond = last_extremes(table, count, length, found, job.dilates, 0)
                     not_finite += beyond
                     store(job, found, y0 + y, x0, width, scratch, spare)
         store_i64(scratch, load_i64(scratch) + not_finite)
