@@ -185,7 +185,7 @@ ROWS_AHEAD = 2
 
 # Sums of bytes in 16-bit integers (Zen 5, AVX2 alike): samples whose extremes are looked up together, of
 # which fewer take longer to look up and more leave more sums open; the share of sums that weights may leave
-# open, and that a thread may find open in a picture: one by one they take some forty times as long.
+# open, and that a thread may find open in a picture, where each takes as long as thirty that are not.
 EXTREMES_SAMPLES = 96
 OPEN_BY_WEIGHTS, OPEN_SHARE = 1 / 80, 1 / 64
 # The same of separable blurs: the share that weights may leave open, above which floats are faster with

@@ -89,9 +89,9 @@ DIRECT = np.dtype(
 )
 
 # One kernel over bytes, in 16-bit integers by pairs of rows: output samples are sums of weights in units of
-# 2^-shift. Where their error leaves the nearest integer open, the sum is taken with weights in units of
-# 2^-(shift + 15), and where that does, too, as `DIRECT` takes it. Loaded rows lie in a *ring* of as many
-# pairs as output rows that are computed together read, and beside it the extremes of each pair.
+# 2^-shift. Where their error leaves the nearest integer open, the sum is taken as `DIRECT` takes it. Loaded
+# rows lie in a *ring* of as many pairs as output rows that are computed together read, and beside it the
+# extremes of each pair.
 DIRECT_PAIRS = np.dtype(
     [
         *TILES,
@@ -106,15 +106,10 @@ DIRECT_PAIRS = np.dtype(
         ("lean", "i8"),  # … half its sum, …
         ("spread", "i8"),  # … and half the sum of its magnitudes
         ("places", "i8"),  # address of intp: byte offset of each pair of the ring, twice over
-        ("pairs", "i8"),  # that an output row reads
-        ("vectors", "i8"),  # of a pair that one output sample reads
-        ("coarse", "i8"),  # address of int32, (2, pairs, vectors, lanes): weights, of even and odd rows …
-        ("fine", "i8"),  # … and what they lack, in units of 2^-(shift + 15)
-        ("fine_start", "i8"),  # the bias, a half and the error, in the units of these
-        ("fine_doubt", "i8"),  # twice the error
-        ("kernel_width", "i8"),
+        ("row_places", "i8"),  # the same of each row
         ("kernel_height", "i8"),
-        ("weights", "i8"),  # address of float32, (height, width)
+        ("blocks", "i8"),  # of four cells, that hold a row of a sample's cells …
+        ("weights", "i8"),  # … and address of float32, (height, 4 * blocks): their weights
         ("most_doubtful", "i8"),  # samples: a thread that meets more gives up
     ],
     align=True,

@@ -292,7 +292,7 @@ def _count_beyond(builder, values, element):
     """The number of values outside the type's range by more than rounding."""
     counts = ir.Constant(INTEGERS, [0] * LANES)
     for value in values:
-        counts = builder.sub(counts, builder.sext(_beyond(builder, value, _limit(element)), INTEGERS))
+        counts = builder.sub(counts, builder.sext(beyond(builder, value, element), INTEGERS))
     total = NONE
     for lane in range(LANES):
         total = builder.add(total, builder.zext(builder.extract_element(counts, ir.Constant(I32, lane)), I64))
@@ -332,10 +332,10 @@ def _larger(builder, a, b):
     return builder.select(builder.fcmp_ordered(">", a, b), a, b)
 
 
-def _beyond(builder, value, high):
-    """Whether a value is outside 0 to high by more than rounding."""
+def beyond(builder, value, element):
+    """Whether a value is outside the type's range by more than rounding."""
     below = builder.fcmp_ordered("<", value, constant(-0.5))
-    return builder.or_(below, builder.fcmp_ordered(">", value, constant(high + 0.5)))
+    return builder.or_(below, builder.fcmp_ordered(">", value, constant(_limit(element) + 0.5)))
 
 
 def concatenated(builder, parts):

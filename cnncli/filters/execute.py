@@ -184,29 +184,34 @@ def _run_direct_pairs(fixed: "FixedPoint", weights: Weights, surface: Surface, *
     record = job.record
     pairs = (kh + 2) // 2
     ring = pairs + target.tap_rows // 2 - 1
-    record["pairs"], record["ring"] = pairs, ring
-    job.point("places", np.tile(4 * job.pitch * np.arange(ring), 2).astype(np.intp))
-    _set_pair_taps(job, fixed.coarse)
-    _set_fine_taps(job, fixed)
-    for name in ("shift", "start", "error", "lean", "spread", "fine_start", "fine_doubt"):
+    record["ring"] = ring
+    places = np.tile(4 * job.pitch * np.arange(ring), 2).astype(np.intp)
+    job.point("places", places)
+    job.point("row_places", (places[:, None] + [0, 2]).ravel())
+    _set_pair_taps(job, fixed.weights, pairs, ring)
+    for name in ("shift", "start", "error", "lean", "spread"):
         record[name] = getattr(fixed, name)
-    record["kernel_width"], record["kernel_height"] = kw, kh
-    job.point("weights", np.ascontiguousarray(weights, np.float32))
+    record["kernel_height"] = kh
+    record["blocks"] = blocks = -(-((kw - 1) * surface.channels + 1) // 4)
+    spaced = np.zeros((kh, max(4 * blocks, kw * surface.channels)), np.float32)
+    spaced[:, : kw * surface.channels : surface.channels] = weights
+    job.point("weights", np.ascontiguousarray(spaced[:, : 4 * blocks]))
     record["most_doubtful"] = most_open(surface)
+    open_bytes = 25 * target.tap_rows * job.pitch + 24 * target.lanes  # of the list of all samples
     scratches = native.run(
         "direct_pairs",
         job.record,
         job.count,
         threads=threads,
-        scratch_bytes=HEADER_BYTES + 4 * (3 + -(-3 * ring // 2)) * job.pitch,
+        scratch_bytes=HEADER_BYTES + 4 * (2 + -(-3 * ring // 2)) * job.pitch + open_bytes,
     )
     return None if gave_up(scratches, surface) else clipped_in(scratches)
 
 
-def _set_pair_taps(job: TileJob, numbers: NDArray[np.int16]) -> None:
+def _set_pair_taps(job: TileJob, numbers: NDArray[np.int16], pairs: int, ring: int) -> None:
     """Set the taps of pairs of rows: a weight for each row of output rows that are computed together."""
     target, channels = processor()[3], job.surface.channels
-    rows, ring, pairs = target.tap_rows, int(job.record["ring"][0]), int(job.record["pairs"][0])
+    rows = target.tap_rows
     kh, kw = numbers.shape
     table = np.zeros((rows, 2 * ring, kw), np.int16)
     for each in range(rows):
@@ -221,19 +226,6 @@ def _set_pair_taps(job: TileJob, numbers: NDArray[np.int16]) -> None:
     job.point("tap_ends", np.searchsorted(within, np.arange(len(stretches)), side="right"))
     job.point("tap_offsets", (4 * (turned * job.pitch + columns * channels)).astype(np.intp))
     job.point("tap_weights", np.ascontiguousarray(weights[places, columns]))
-
-
-def _set_fine_taps(job: TileJob, fixed: "FixedPoint") -> None:
-    """Set the weights, and what they lack, as vectors of a row of pairs: those of even and of odd rows."""
-    target, channels, pairs = processor()[3], job.surface.channels, int(job.record["pairs"][0])
-    kh, kw = fixed.coarse.shape
-    vectors = -(-((kw - 1) * channels + 1) // target.lanes)
-    job.record["vectors"] = vectors
-    for name, numbers in (("coarse", fixed.coarse), ("fine", fixed.fine)):
-        table = np.zeros((2, 2 * pairs, vectors * target.lanes), np.int16)
-        for odd in range(2):
-            table[odd, odd : odd + kh, : kw * channels : channels] = numbers
-        job.point(name, _paired(table))
 
 
 def _paired(numbers: NDArray[np.int16]) -> NDArray[np.int32]:

@@ -18,7 +18,7 @@ from cnncli.records import record
 WHITE = 255
 MOST_OPEN = 32  # sums of any picture that may be close to a half
 MOST = 2**15 - 1  # of a weight
-FINE_BITS, SHARE_BITS = 15, 16  # of what weights lack, and of its sums: as in ``core/loops/direct_pairs.py``
+SHARE_BITS = 16  # of sums of what weights lack: as in ``core/loops/kernel_rows.py``
 ROUNDINGS = 3  # units: of the start by a half, of what is added for a range of samples by one each
 MOST_SHIFT = 22  # a byte then still fits 31 bits
 ROUNDING = 2.0**-24  # of a float32 operation, of its result
@@ -32,28 +32,22 @@ class FixedPoint:
     ----------
     shift : int
         As above.
-    coarse, fine : ndarray of int16, shape (kh, kw)
-        The weights, and what they lack, in units of 2^-(shift + FINE_BITS).
+    weights : ndarray of int16, shape (kh, kw)
+        The weights.
     start : int
         The bias and a half, in units of 2^-shift.
     error : int
         The largest error of a sum besides what the weights lack, in the same units.
     lean, spread : int
         Half the sum of what the weights lack, and of its magnitudes, in units of 2^-(shift + SHARE_BITS).
-    fine_start, fine_doubt : int
-        The bias, a half and the largest error of a sum with fine weights, and twice that error, in their
-        units: the nearest integer is open where sum and start exceed an integer by less.
     """
 
     shift: int
-    coarse: NDArray[np.int16]
-    fine: NDArray[np.int16]
+    weights: NDArray[np.int16]
     start: int
     error: int
     lean: int
     spread: int
-    fine_start: int
-    fine_doubt: int
 
     @property
     def doubt(self) -> float:
@@ -82,22 +76,14 @@ def fixed_point(weights: Weights, surface: Surface) -> FixedPoint | None:
     shift = min(MOST_SHIFT, math.floor(math.log2(MOST / largest)), math.floor(math.log2(2**31 / reach)))
     if shift < 1:
         return None
-    unit, fine_unit = 2.0**shift, 2.0 ** (shift + FINE_BITS)
-    coarse = np.rint(exact * unit)
-    lacking = exact * unit - coarse
-    fine = np.rint(lacking * 2**FINE_BITS)
-    left = WHITE * float(np.abs(lacking * 2**FINE_BITS - fine).sum())
-    error = float_error(weights, scale, bias)
-    fine_error = math.ceil(left + error * fine_unit) + 1
+    unit = 2.0**shift
+    whole = np.rint(exact * unit)
     found = FixedPoint(
         shift,
-        coarse.astype(np.int16),
-        fine.astype(np.int16),
+        whole.astype(np.int16),
         round((bias + 0.5) * unit),
-        math.ceil(error * unit) + ROUNDINGS,
-        *lean_and_spread(lacking),
-        round((bias + 0.5) * fine_unit) + fine_error,
-        2 * fine_error,
+        math.ceil(float_error(weights, scale, bias) * unit) + ROUNDINGS,
+        *lean_and_spread(exact * unit - whole),
     )
     open_ = found.doubt > OPEN_BY_WEIGHTS or on_a_half(float(exact.sum()), bias, found.error / unit)
     return None if open_ else found
@@ -142,7 +128,7 @@ def rounded_off(weights: Weights, most: float) -> float:
 
 
 def most_open(surface: Surface) -> int:
-    """Sums of bytes close to a half that a thread settles one by one; with more it gives up."""
+    """Sums of bytes close to a half that a thread settles; with more it gives up."""
     return round(OPEN_SHARE * surface.out.size) + MOST_OPEN
 
 

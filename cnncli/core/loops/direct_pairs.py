@@ -3,44 +3,35 @@
 One instruction multiplies two weights by the samples of two rows and adds the products: twice as many
 multiply-adds as with floats, and the rows that are loaded, two in one, take half the room. Weights are
 rounded to 16 bits, which leaves open what some sums round to, one of three hundred in a photograph. Those
-are taken again with weights of 31 bits, and what is still open as `direct` takes it, so that every sample is
-the same.
+are summed again as `direct` sums them, as many at once as a vector has lanes, so that every sample is the
+same.
 """
 
 import numpy as np
 
 from cnncli.core import jobs
 from cnncli.core.choices import EXTREMES_SAMPLES, ROWS_AHEAD
-from cnncli.core.elements import U8
-from cnncli.core.loops.integers import copy_bytes, load_u8, load_u16, lowest_one, store_8, store_32
+from cnncli.core.loops.integers import copy_bytes, load_u8, lowest_one, ones, store_8, store_32
 from cnncli.core.loops.kernel_rows import start_and_doubt, tile_at
+from cnncli.core.loops.packing import flag_place
 from cnncli.core.loops.pair_sums import (
     ENTRY_BYTES,
-    FINE_BITS,
     HALF_WIDE,
+    OPEN_BYTES,
     QUAD_COUNT,
     WHOLE,
     WIDE,
-    fine_sum,
     load_interleaved,
     pair_sums,
     range_of,
+    sums_in_floats,
 )
 from cnncli.core.loops.taps import ROW_CHUNK, ROWS
-from cnncli.core.loops.tile_io import HALF, HEADER_BYTES, HIGH_U8, ZERO, inline
-from cnncli.core.simd import (
-    LANES,
-    VECTOR_BYTES,
-    fetch_to_write,
-    fma_f32,
-    load_f32,
-    load_i64,
-    record,
-    store_i64,
-)
-from cnncli.core.stores import store_sample
+from cnncli.core.loops.tile_io import HEADER_BYTES, inline
+from cnncli.core.simd import LANES, load_i64, record, store_i64
 
 JOB = jobs.DIRECT_PAIRS
+lane_of = inline(flag_place)
 RANGE = EXTREMES_SAMPLES // ROW_CHUNK * ROW_CHUNK
 
 
@@ -88,67 +79,53 @@ def load_pair(job, row, other, column, pixels, dst, least, most):
 
 
 @inline
-def settle(job, ring, phase, row, sample, to):
-    """Compute one sample of an output row anew, with a smaller error or none, and store it; whether it clips.
+def list_open(job, ring, phase, out, samples, rows, entry, end, found):
+    """List the sums that words from an entry to an end name, of the first rows and samples.
 
-    ``phase`` is the place of the first pair under the rows that are computed together, ``row`` one of these.
+    Each by three addresses, as `sums_in_floats` takes them; ``phase`` is the place of the first pair under
+    the rows that are computed together. Returns where the list ends.
     """
-    odd = row & 1
-    places = job.places + 8 * (phase + (row >> 1))
-    src = ring + 4 * sample
-    table = odd * job.pairs * job.vectors * VECTOR_BYTES
-    total = job.fine_start
-    total += fine_sum(src, places, job.coarse + table, job.fine + table, job.pairs, job.vectors)
-    bits = job.shift + FINE_BITS
-    if total & ((1 << bits) - 1) >= job.fine_doubt:
-        value = total >> bits
-        store_8(to, min(max(value, 0), 255))
-        return np.intp(value < 0 or value > 255)
-    exact = ZERO
-    weight = job.weights
-    for y in range(odd, odd + job.kernel_height):
-        at = src + load_i64(places + 8 * (y >> 1)) + 2 * (y & 1)
-        for _ in range(job.kernel_width):
-            exact = fma_f32(np.float32(load_u16(at)), load_f32(weight), exact)
-            at += 4 * job.channels
-            weight += 4
-    mapped = fma_f32(exact, job.scale, job.bias)
-    bounded = mapped if mapped > ZERO else ZERO
-    bounded = bounded if bounded < HIGH_U8 else HIGH_U8
-    store_sample(to, 0, U8, bounded)
-    return np.intp(abs(mapped - bounded) > HALF)
+    word = load_i64(entry)
+    while entry < end:
+        quad, lane = load_i64(entry + 8), lane_of(lowest_one(word))
+        chunk = quad // QUAD_COUNT
+        quad -= chunk * QUAD_COUNT
+        if quad < ROWS * WHOLE:
+            each = quad // WHOLE
+            sample = (quad - each * WHOLE) * WIDE + lane
+        else:
+            each = 2 * (quad - ROWS * WHOLE) + lane // HALF_WIDE
+            sample = WHOLE * WIDE + lane % HALF_WIDE
+        sample += chunk * ROW_CHUNK
+        store_i64(found, ring + 4 * sample)
+        store_i64(found + 8, job.row_places + 8 * (2 * phase + each))
+        store_i64(found + 16, out + each * job.out_pitch + sample)
+        found += OPEN_BYTES * np.intp(each < rows and sample < samples)
+        word &= word - 1
+        done = np.intp(word == 0)  # no branch: it would be a guess
+        entry += ENTRY_BYTES * done
+        word |= load_i64(entry) & -done
+    return found
 
 
 @inline
-def settle_open(job, ring, phase, row, column, samples, rows, entry, end):
-    """Settle what a list holds, of the first rows and samples; returns the numbers of settled and clipped."""
-    out = job.out + row * job.out_pitch + column * job.channels
-    settled, clipped = 0, 0
-    while entry < end:
-        word, quad = load_i64(entry), load_i64(entry + 8)
-        chunk = quad // QUAD_COUNT
-        quad -= chunk * QUAD_COUNT
-        while word:
-            lane = lowest_one(word)
-            if quad < ROWS * WHOLE:
-                each = quad // WHOLE
-                sample = (quad - each * WHOLE) * WIDE + lane
-            else:
-                each = 2 * (quad - ROWS * WHOLE) + lane // HALF_WIDE
-                sample = WHOLE * WIDE + lane % HALF_WIDE
-            sample += chunk * ROW_CHUNK
-            if each < rows and sample < samples:
-                clipped += settle(job, ring, phase, each, sample, out + each * job.out_pitch + sample)
-                settled += 1
-            word &= word - 1
-        entry += ENTRY_BYTES
-    return settled, clipped
+def settle(job, found, end):
+    """Sum what a list holds in floats; returns the numbers of sums and of those that were clamped."""
+    count, clipped = (end - found) // OPEN_BYTES, 0
+    while found < end:
+        missing = max(LANES - (end - found) // OPEN_BYTES, 0)
+        for each in range(missing):
+            copy_bytes(end + each * OPEN_BYTES, found, OPEN_BYTES)
+        word = sums_in_floats(found, job.kernel_height, job.blocks, job.weights, job.scale, job.bias)
+        clipped += ones(word & ((1 << (LANES - missing)) - 1))
+        found += LANES * OPEN_BYTES
+    return count, clipped
 
 
 @inline
 def bound_errors(job, least, most, samples, table):
     """The start of the sums and their doubt, for each `RANGE` of samples, as two integers."""
-    reach = (job.kernel_width - 1) * job.channels
+    reach = (job.extent_x - 1) * job.channels
     for i in range(0, samples, RANGE):
         seen = range_of(least + i, most + i, job.places, job.ring, min(RANGE, samples - i) + reach)
         start, doubt = start_and_doubt(job, seen & 255, seen >> 8)
@@ -169,34 +146,36 @@ def store_pair_sums(job, ring, least, most, phase, row, column, samples, rows, s
     table = spare + 4 * job.pitch
     bound_errors(job, least, most, samples, table)
     end, number = found, 0
-    for i in range(0, samples, ROW_CHUNK):
-        lanes = min(ROW_CHUNK, samples - i)
-        aside = lanes < ROW_CHUNK or rows < ROWS
-        to, pitch = (spare, ROW_CHUNK) if aside else (out + i, job.out_pitch)
-        for each in range(rows):
-            fetch_to_write(out + (ROWS + each) * job.out_pitch + i, lanes)
-        bounds = table + 16 * (i // RANGE)
-        end = pair_sums(
-            ring + 4 * i,
-            job.tap_ends,
-            offsets,
-            job.tap_weights,
-            load_i64(bounds),
-            job.shift,
-            load_i64(bounds + 8),
-            to,
-            pitch,
-            number,
-            end,
-            rows,
-            lanes,
-            scratch,
-        )
-        number += QUAD_COUNT
-        if aside:
-            for each in range(rows):
-                copy_bytes(out + each * job.out_pitch + i, spare + each * ROW_CHUNK, lanes)
-    settled, clipped = settle_open(job, ring, phase, row, column, samples, rows, found, end)
+    for first in range(0, samples, RANGE):
+        start, doubt = load_i64(table), load_i64(table + 8)
+        table += 16
+        for i in range(first, min(first + RANGE, samples), ROW_CHUNK):
+            lanes = min(ROW_CHUNK, samples - i)
+            aside = lanes < ROW_CHUNK or rows < ROWS
+            to, pitch = (spare, ROW_CHUNK) if aside else (out + i, job.out_pitch)
+            end = pair_sums(
+                ring + 4 * i,
+                job.tap_ends,
+                offsets,
+                job.tap_weights,
+                start,
+                job.shift,
+                doubt,
+                to,
+                pitch,
+                number,
+                end,
+                rows,
+                lanes,
+                scratch,
+            )
+            number += QUAD_COUNT
+            if aside:
+                for each in range(rows):
+                    copy_bytes(out + each * job.out_pitch + i, spare + each * ROW_CHUNK, lanes)
+    open_ = found + ENTRY_BYTES * number
+    end = list_open(job, ring, phase, out, samples, rows, found, end, open_)
+    settled, clipped = settle(job, open_, end)
     store_i64(scratch, load_i64(scratch) + clipped)
     store_i64(scratch + 8, load_i64(scratch + 8) + settled)
 
@@ -206,10 +185,10 @@ def loop(job_pointer, scratch, lo, hi):
     job = record(job_pointer)
     pitch = 4 * job.pitch
     spare = scratch + HEADER_BYTES
-    found = spare + 2 * pitch
-    ring = found + pitch
+    ring = spare + 2 * pitch
     least = ring + job.ring * pitch
     most = least + job.ring * job.pitch
+    found = most + job.ring * job.pitch
     for tile in range(lo, hi):
         if load_i64(scratch + 8) > job.most_doubtful:
             break

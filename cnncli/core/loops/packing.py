@@ -4,6 +4,8 @@ On x86 by its own instructions, which LLVM does not find by itself or surrounds 
 only to compile.
 """
 
+import functools
+
 from llvmlite import ir
 from numba.core import cgutils
 
@@ -12,6 +14,7 @@ from cnncli.core.simd import ARCHITECTURE, I32, LANES, VECTOR_BYTES, any_lane
 
 BYTES, WORDS = ir.VectorType(ir.IntType(8), VECTOR_BYTES), ir.VectorType(ir.IntType(16), VECTOR_BYTES // 2)
 PACKS = ARCHITECTURE in ("x86_64", "AMD64", "i686")
+TURNED_FLAGS = PACKS and LANES == 8  # comparisons are vectors, which are packed in turns of 128 bits
 
 
 def pair_products(builder, a, b):
@@ -87,23 +90,23 @@ def packed_bytes(builder, four):
 
 
 def beyond_byte(builder, clamped):
-    """Whether any number was clamped, and a function for an integer with a bit for each that was."""
-    high, none = (ir.Constant(clamped[0].type, [value] * clamped[0].type.count) for value in (-256, 0))
-    any_bits = none
-    for each in clamped:
-        any_bits = builder.or_(any_bits, each)
-    some = any_lane(builder, builder.icmp_signed("!=", builder.and_(any_bits, high), none))
+    """Whether any number was clamped, and a function for an integer with a bit for each that was.
+
+    In the order of `flag_place`.
+    """
+    high = ir.Constant(clamped[0].type, [-256] * clamped[0].type.count)
+    any_bits = functools.reduce(builder.or_, clamped)
+    some = _any_bit(builder, any_bits, high)
 
     def bits():
         whole = concatenated(builder, clamped)
         none, high = (ir.Constant(whole.type, [value] * whole.type.count) for value in (0, -256))
         over = builder.icmp_signed("!=", builder.and_(whole, high), none)
         if PACKS:  # two vectors in turns of four numbers
+            lanes = map(flag_place, range(4 * LANES))
             order = [
-                vector // 2 * 2 * LANES + part * 8 + vector % 2 * 4 + each
-                for vector in range(4)
-                for part in range(LANES // 4)
-                for each in range(4)
+                lane // LANES // 2 * 2 * LANES + lane % LANES // 4 * 8 + lane // LANES % 2 * 4 + lane % 4
+                for lane in lanes
             ]
             over = builder.shuffle_vector(over, over, ir.Constant(ir.VectorType(I32, len(order)), order))
         return builder.bitcast(over, ir.IntType(whole.type.count))
@@ -112,15 +115,36 @@ def beyond_byte(builder, clamped):
 
 
 def flagged(builder, four):
-    """Four comparisons of vectors of 32-bit integers as an integer with a bit for each lane."""
-    whole = concatenated(builder, four)
-    if PACKS and LANES == 8:  # as LLVM would, with one permutation instead of three
-        masks = [builder.sext(each, INTEGERS) for each in four]
-        halves = [_packed(builder, "packssdw", 16, *masks[at : at + 2]) for at in (0, 2)]
-        low = _in_order(builder, _packed(builder, "packsswb", 8, *halves))
-        whole = builder.bitcast(low, ir.VectorType(ir.IntType(8), 4 * LANES))
-        whole = builder.icmp_signed("<", whole, ir.Constant(whole.type, [0] * whole.type.count))
-    return builder.bitcast(whole, ir.IntType(whole.type.count))
+    """Four comparisons of vectors of 32-bit integers as an integer with a bit each, see `flag_place`."""
+    if not TURNED_FLAGS:
+        whole = concatenated(builder, four)
+        return builder.bitcast(whole, ir.IntType(whole.type.count))
+    masks = [builder.sext(each, INTEGERS) for each in four]
+    halves = [_packed(builder, "packssdw", 16, *masks[at : at + 2]) for at in (0, 2)]
+    low = builder.bitcast(_packed(builder, "packsswb", 8, *halves), BYTES)
+    below = builder.icmp_signed("<", low, ir.Constant(BYTES, [0] * VECTOR_BYTES))
+    return builder.bitcast(below, ir.IntType(VECTOR_BYTES))
+
+
+def flag_place(bit):
+    """The lane, of four vectors one after the other, that a bit of `flagged` stands for."""
+    if not TURNED_FLAGS:
+        return bit
+    return bit % 16 // 4 * LANES + bit // 16 * 4 + bit % 4
+
+
+def _any_bit(builder, value, mask):
+    """Whether a vector has any bit of a mask."""
+    if TURNED_FLAGS:
+        kind = ir.VectorType(ir.IntType(64), LANES // 2)
+        none = ir.FunctionType(I32, [kind] * 2)
+        test = cgutils.get_or_insert_function(builder.module, none, "llvm.x86.avx.ptestz.256")
+        found = builder.call(test, [builder.bitcast(each, kind) for each in (value, mask)])
+        return builder.icmp_signed("==", found, ir.Constant(I32, 0))
+    return any_lane(
+        builder,
+        builder.icmp_signed("!=", builder.and_(value, mask), ir.Constant(value.type, [0] * value.type.count)),
+    )
 
 
 def _packed(builder, name, bits, a, b):

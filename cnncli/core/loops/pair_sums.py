@@ -5,16 +5,42 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from cnncli.core.elements import BYTE, INTEGERS, NONE, steps
-from cnncli.core.loops.packing import BYTES, beyond_byte, flagged, packed_bytes, pair_products
+from cnncli.core.loops.packing import (
+    BYTES,
+    beyond_byte,
+    concatenated,
+    flag_place,
+    flagged,
+    interleaved,
+    packed_bytes,
+    pair_products,
+)
 from cnncli.core.loops.taps import ROW_CHUNK, ROWS
-from cnncli.core.simd import I32, I64, LANES, TARGET, VECTOR_BYTES, loaded, prefetch, splatted, stored
+from cnncli.core.simd import (
+    F32,
+    I32,
+    I64,
+    LANES,
+    LINE,
+    TARGET,
+    VECTOR,
+    VECTOR_BYTES,
+    constant,
+    fused,
+    loaded,
+    prefetch,
+    splatted,
+    stored,
+)
+from cnncli.core.stores import beyond, nearest_integers
 
 VECTORS = ROW_CHUNK // LANES
-FINE_BITS = 15
 QUAD = 4  # vectors of sums that are one of bytes
 WIDE, HALF_WIDE = QUAD * LANES, QUAD * LANES // 2  # samples
 WHOLE = VECTORS // QUAD  # quads of a row; what is left of two rows is a quad, too
-ENTRY_BYTES = 16
+ENTRY_BYTES, OPEN_BYTES = 16, 24  # of a quad with open sums, and of one such sum
+BLOCK = 4  # cells that are loaded at once
+FOUR, LONGS = ir.VectorType(I32, BLOCK), ir.VectorType(I64, LANES // 2)
 
 
 def _quads():
@@ -141,8 +167,8 @@ def pair_sums(
 
     A sum is open where less than ``doubt`` remains of the division. ``found`` receives two integers for each
     quad that has open ones: a bit for each sample, and the quad's number, of those from ``number`` on. Adds
-    the others that are no bytes, in the first rows and lanes, to the integer at ``clipped``. Returns where
-    ``found`` ends.
+    the others that are no bytes, in the first rows and lanes, to the integer at ``clipped``. Prefetches what
+    the next rows are stored to. Returns where ``found`` ends.
     """
 
     def codegen(context, builder, signature, args):
@@ -161,6 +187,10 @@ def pair_sums(
             *valid,
             clipped,
         ) = args
+        for row in range(ROWS, 2 * ROWS):
+            below = builder.add(dst, builder.mul(pitch, ir.Constant(I64, row)))
+            for at in range(0, ROW_CHUNK, LINE):
+                prefetch(builder, builder.add(below, ir.Constant(I64, at)), to_write=True)
         sums = _sums(builder, src, ends, offsets, weights, start)
         shift, doubt = (splatted(builder, builder.trunc(each, I32)) for each in (shift, doubt))
         below = builder.sub(builder.shl(_every(1), shift), _every(1))
@@ -206,15 +236,14 @@ def _store_quad(builder, low, dst, pitch, places):
 def _valid(builder, places, rows, lanes):
     """A word with a bit for each sample of a quad: whether it lies in the first rows and lanes."""
     word = NONE
-    for at, (row, v) in enumerate(places):
-        left = builder.sub(lanes, ir.Constant(I64, v * LANES))
-        for bound, comparison in ((0, ">"), (LANES, "<")):
-            limit = ir.Constant(I64, bound)
-            left = builder.select(builder.icmp_signed(comparison, left, limit), left, limit)
-        bits = builder.sub(builder.shl(ir.Constant(I64, 1), left), ir.Constant(I64, 1))
-        there = builder.icmp_signed(">", rows, ir.Constant(I64, row))
-        bits = builder.select(there, builder.shl(bits, ir.Constant(I64, at * LANES)), NONE)
-        word = builder.or_(word, bits)
+    for bit in range(WIDE):
+        at = flag_place(bit)
+        row, v = places[at // LANES]
+        inside = builder.and_(
+            builder.icmp_signed(">", rows, ir.Constant(I64, row)),
+            builder.icmp_signed(">", lanes, ir.Constant(I64, v * LANES + at % LANES)),
+        )
+        word = builder.or_(word, builder.shl(builder.zext(inside, I64), ir.Constant(I64, bit)))
     return word
 
 
@@ -257,35 +286,50 @@ def _every(number):
 
 
 @intrinsic
-def fine_sum(typing_context, src, places, coarse, fine, pairs, vectors):
-    """The sum of one output sample over pairs of rows, in units of its fine weights.
+def sums_in_floats(typing_context, list_, kh, blocks, weights, scale, bias):
+    """Sums of single samples, as many as a vector has lanes, in the order of `direct`, stored as bytes.
 
-    ``places`` is the address of the offset of each pair; the weights are so many vectors for each.
+    ``list_`` has three addresses for each: that of its first cell in the first pair, of the byte offsets of
+    its ``kh`` rows, and of its output. A row of cells and weights is ``blocks`` of `BLOCK`; weights are 0
+    between pixels and beyond the last. Returns a bit for each lane that was clamped.
     """
 
     def codegen(context, builder, signature, args):
-        src, places, coarse, fine, pairs, vectors = args
-        totals = [cgutils.alloca_once(builder, INTEGERS) for _ in range(2)]
-        for total in totals:
-            builder.store(_every(0), total)
-        with steps(builder, pairs) as (pair, _):
-            entry = builder.add(places, builder.mul(pair, ir.Constant(I64, 8)))
-            here = builder.add(src, loaded(builder, entry, I64, 8))
-            skipped = builder.mul(pair, vectors)
-            with steps(builder, vectors) as (v, _):
-                x = loaded(builder, builder.add(here, _vectors(builder, v)), INTEGERS, 4)
-                number = _vectors(builder, builder.add(skipped, v))
-                for table, total in zip((coarse, fine), totals, strict=True):
-                    weights = loaded(builder, builder.add(table, number), INTEGERS, 4)
-                    product = pair_products(builder, x, weights)
-                    builder.store(builder.add(builder.load(total), product), total)
-        add = _function(builder, f"vector.reduce.add.v{LANES}i32", I32, [INTEGERS])
-        coarse, fine = (builder.sext(builder.call(add, [builder.load(total)]), I64) for total in totals)
-        return builder.add(builder.shl(coarse, ir.Constant(I64, FINE_BITS)), fine)
+        list_, kh, blocks, weights, scale, bias = args
+        entries = [builder.add(list_, ir.Constant(I64, OPEN_BYTES * lane)) for lane in range(LANES)]
+        cells, offsets, outputs = (
+            [loaded(builder, builder.add(entry, ir.Constant(I64, at)), I64, 8) for entry in entries]
+            for at in (0, 8, 16)
+        )
+        total = cgutils.alloca_once_value(builder, constant(0))
+        row_bytes = builder.mul(blocks, ir.Constant(I64, 4 * BLOCK))
+        with steps(builder, kh) as (row, _):
+            skipped = builder.mul(row, ir.Constant(I64, 8))
+            places = (loaded(builder, builder.add(each, skipped), I64, 8) for each in offsets)
+            froms = [builder.add(*pair) for pair in zip(cells, places, strict=True)]
+            own = builder.add(weights, builder.mul(row, row_bytes))
+            with steps(builder, row_bytes, 4 * BLOCK) as (at, _):
+                read = [loaded(builder, builder.add(each, at), FOUR, 2) for each in froms]
+                for number, pairs in enumerate(_by_column(builder, read)):
+                    x = builder.sitofp(builder.and_(pairs, _every(0xFFFF)), VECTOR)
+                    place = builder.add(builder.add(own, at), ir.Constant(I64, 4 * number))
+                    weight = splatted(builder, loaded(builder, place, F32, 4))
+                    builder.store(fused(builder, x, weight, builder.load(total)), total)
+        scale, bias = (splatted(builder, each) for each in (scale, bias))
+        mapped = fused(builder, builder.load(total), scale, bias)
+        nearest = nearest_integers(builder, mapped, BYTE)
+        for lane, to in enumerate(outputs):
+            low = builder.trunc(builder.extract_element(nearest, ir.Constant(I32, lane)), BYTE)
+            stored(builder, to, low, 1)
+        return builder.zext(builder.bitcast(beyond(builder, mapped, BYTE), ir.IntType(LANES)), I64)
 
-    return types.intp(*[types.intp] * 6), codegen
+    return types.intp(*[types.intp] * 4, types.float32, types.float32), codegen
 
 
-def _vectors(builder, count):
-    """Bytes of so many vectors."""
-    return builder.mul(count, ir.Constant(I64, VECTOR_BYTES))
+def _by_column(builder, lanes):
+    """Four integers of each lane as a vector for each of the four."""
+    rows = [concatenated(builder, lanes[each::BLOCK]) for each in range(BLOCK)]
+    halves = (interleaved(builder, *pair) for pair in (rows[:2], rows[2:]))
+    for pair in zip(*halves, strict=True):
+        for column in interleaved(builder, *(builder.bitcast(each, LONGS) for each in pair)):
+            yield builder.bitcast(column, INTEGERS)

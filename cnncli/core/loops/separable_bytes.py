@@ -15,7 +15,7 @@ from cnncli.core.loops.factor_sums import GROUP, PAIR_ROWS, column_sums, row_pai
 from cnncli.core.loops.integers import clear, copy_bytes, lowest_one
 from cnncli.core.loops.kernel_rows import in_place, start_and_doubt, tile_at
 from cnncli.core.loops.median_network import row_copier
-from cnncli.core.loops.packing import in_turns
+from cnncli.core.loops.packing import flag_place, in_turns
 from cnncli.core.loops.pair_sums import ENTRY_BYTES
 from cnncli.core.loops.tile_io import HEADER_BYTES, inline
 from cnncli.core.simd import LANES, fetch_to_read, load_i64, record, store_i64
@@ -25,7 +25,7 @@ BLOCK_SAMPLES = FACTOR_SAMPLES // GROUP * GROUP
 FULL = LANES * ENTRY_BYTES
 OPEN_ROWS = PAIR_ROWS * ENTRY_BYTES // 4 + 1  # of floats, that hold the list of all samples of two rows
 load_bytes = row_copier(1)
-sample_at = inline(in_turns)
+lane_of, sample_at = inline(flag_place), inline(in_turns)
 
 
 @inline
@@ -38,7 +38,7 @@ def list_open(first, pitch, out, out_pitch, samples, rows, entry, end, found):
         word, number = load_i64(entry), load_i64(entry + 8)
         row, start = number % PAIR_ROWS, number // PAIR_ROWS
         while word:
-            sample = start + sample_at(lowest_one(word))
+            sample = start + sample_at(lane_of(lowest_one(word)))
             store_i64(found, first + row * pitch + sample)
             store_i64(found + 8, out + row * out_pitch + sample)
             found += ENTRY_BYTES * np.intp(row < rows and sample < samples)
