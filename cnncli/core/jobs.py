@@ -566,6 +566,7 @@ SIGN_CHANGES = np.dtype([*TILES, ("floor", "f4"), ("least", "f4"), ("full", "f4"
 
 # Weights that fall with distance and with difference: 2 ** (falloff * difference^2 + exponent of the tap).
 # Each channel has a plane of rows in scratch.
+LEAST_EXPONENT = -126.0  # below it, 2 ** t is not a normal float32: such weights count as 0
 BILATERAL = np.dtype(
     [
         *TILES,
@@ -577,6 +578,7 @@ BILATERAL = np.dtype(
         ("loaded_rows", "i8"),
         ("row_floats", "i8"),  # of a plane
         ("covered", "i8"),  # 1: the last channel is not a colour but a factor of each pixel's weight
+        ("bounded", "i8"),  # 1: of gray, all exponents are above LEAST_EXPONENT
         (
             "wanted",
             "i8",

@@ -4,6 +4,8 @@ The mean is taken of differences from the centre, so that flat areas stay exactl
 of several channels has one weight for all, from the Euclidean distance of its colour.
 """
 
+import itertools
+
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
@@ -33,11 +35,11 @@ JOB = jobs.BILATERAL
 # least squares of the relative error at Chebyshev nodes, largest error 1.1e-7.
 POWER = (0.69314688, 0.24022238, 0.05550893, 0.0096716983, 0.0013218672)
 ROUNDER = 1.5 * 2.0**23  # adding it puts the nearest integer into a float's low bits
-LEAST = -126.0  # below it, 2 ** t is not a normal float32: such weights count as 0
+LEAST = jobs.LEAST_EXPONENT
 
 
-def power_of_two(builder, t):
-    """2 ** t for vectors, t at most 0, with a relative error of 2e-7 for t as given."""
+def power_of_two(builder, t, *, bounded=False):
+    """2 ** t for vectors with a relative error of 2e-7, t at most 0 and, if bounded, above `LEAST`."""
     integers = ir.VectorType(I32, LANES)
     shifted = builder.fadd(t, constant(ROUNDER))
     f = builder.fsub(t, builder.fsub(shifted, constant(ROUNDER)))
@@ -46,55 +48,69 @@ def power_of_two(builder, t):
         value = fused(builder, value, f, constant(coefficient))
     exponent = builder.shl(builder.bitcast(shifted, integers), ir.Constant(integers, [23] * LANES))
     power = builder.bitcast(builder.add(builder.bitcast(value, integers), exponent), VECTOR)
+    if bounded:
+        return power
     return builder.select(builder.fcmp_ordered(">", t, constant(LEAST)), power, constant(0))
 
 
-def weighted_means(channels, covered=False):
-    """An intrinsic for one vector of pixels, with one plane per channel.
+def weighted_means(channels, *, covered=False, bounded=False, vectors=1):
+    """An intrinsic for some vectors of pixels, with one plane per channel.
 
-    If the pixels are covered, the last plane is opacity: weights are multiplied by it.
-    Its arguments: address of the window's first cell in plane 0, bytes from plane to plane, byte
-    offset of the centre cell, count, offsets and exponents of the taps, falloff, and the destination of
-    the means, one vector per channel.
+    If the pixels are covered, the last plane is opacity: weights are multiplied by it. Bounded exponents are
+    all above `LEAST`. Its arguments: address of the window's first cell in plane 0, bytes from plane to
+    plane, byte offset of the centre cell, count, offsets and exponents of the taps, falloff, and the
+    destination of the means, of each vector one per channel.
     """
+
+    def add_tap(builder, rows, middles, sums, falloff, exponent):
+        values = [loaded(builder, row, VECTOR, 4) for row in rows]
+        differences = [builder.fsub(value, middle) for value, middle in zip(values, middles, strict=True)]
+        square = builder.fmul(differences[0], differences[0])
+        for difference in differences[1 : channels - covered]:
+            square = fused(builder, difference, difference, square)
+        weight = power_of_two(builder, fused(builder, square, falloff, exponent), bounded=bounded)
+        if covered:
+            weight = builder.fmul(weight, values[-1])
+        builder.store(builder.fadd(builder.load(sums[-1]), weight), sums[-1])
+        for total, difference in zip(sums, differences, strict=False):
+            builder.store(fused(builder, weight, difference, builder.load(total)), total)
+
+    def store_means(builder, middles, sums, dst):
+        for c, middle in enumerate(middles):
+            change = builder.fdiv(sums[c], sums[-1])
+            if covered:  # opacity is unchanged; where it is 0, so are colours
+                nothing = builder.fcmp_ordered("==", sums[-1], constant(0))
+                change = builder.select(nothing, constant(0), change)
+                change = constant(0) if c == channels - 1 else change
+            to = builder.add(dst, ir.Constant(I64, c * VECTOR_BYTES))
+            stored(builder, to, builder.fadd(middle, change), 4)
 
     @intrinsic
     def means(typing_context, first, plane, center, count, offsets, exponents, falloff, dst):
         def codegen(context, builder, signature, args):
             first, plane, center, count, offsets, exponents, falloff, dst = args
             planes = [builder.add(first, builder.mul(plane, ir.Constant(I64, c))) for c in range(channels)]
-            middles = [loaded(builder, builder.add(at, center), VECTOR, 4) for at in planes]
+            places = [ir.Constant(I64, number * VECTOR_BYTES) for number in range(vectors)]
+            middles = [
+                [loaded(builder, builder.add(builder.add(at, center), place), VECTOR, 4) for at in planes]
+                for place in places
+            ]
             falloff = splatted(builder, falloff)
-            sums = [cgutils.alloca_once_value(builder, constant(0)) for _ in range(channels + 1)]
-            for total in sums:
+            sums = [[cgutils.alloca_once(builder, VECTOR) for _ in range(channels + 1)] for _ in places]
+            for total in itertools.chain(*sums):
                 builder.store(constant(0), total)
             with cgutils.for_range(builder, count) as tap:
                 at = builder.add(offsets, builder.mul(tap.index, ir.Constant(I64, 8)))
                 offset = loaded(builder, at, I64, 8)
                 at = builder.add(exponents, builder.mul(tap.index, ir.Constant(I64, 4)))
                 exponent = splatted(builder, loaded(builder, at, F32, 4))
-                values = [loaded(builder, builder.add(row, offset), VECTOR, 4) for row in planes]
-                differences = [
-                    builder.fsub(value, middle) for value, middle in zip(values, middles, strict=True)
-                ]
-                square = builder.fmul(differences[0], differences[0])
-                for difference in differences[1 : channels - covered]:
-                    square = fused(builder, difference, difference, square)
-                weight = power_of_two(builder, fused(builder, square, falloff, exponent))
-                if covered:
-                    weight = builder.fmul(weight, values[-1])
-                builder.store(builder.fadd(builder.load(sums[-1]), weight), sums[-1])
-                for total, difference in zip(sums, differences, strict=False):
-                    builder.store(fused(builder, weight, difference, builder.load(total)), total)
-            total = builder.load(sums[-1])
-            for c, middle in enumerate(middles):
-                change = builder.fdiv(builder.load(sums[c]), total)
-                if covered:  # opacity is unchanged; where it is 0, so are colours
-                    nothing = builder.fcmp_ordered("==", total, constant(0))
-                    change = builder.select(nothing, constant(0), change)
-                    change = constant(0) if c == channels - 1 else change
-                to = builder.add(dst, ir.Constant(I64, c * VECTOR_BYTES))
-                stored(builder, to, builder.fadd(middle, change), 4)
+                rows = [builder.add(row, offset) for row in planes]
+                for place, middle, totals in zip(places, middles, sums, strict=True):
+                    here = [builder.add(row, place) for row in rows]
+                    add_tap(builder, here, middle, totals, falloff, exponent)
+            for number, (middle, totals) in enumerate(zip(middles, sums, strict=True)):
+                to = builder.add(dst, ir.Constant(I64, number * channels * VECTOR_BYTES))
+                store_means(builder, middle, [builder.load(each) for each in totals], to)
             return context.get_dummy_value()
 
         return types.void(*[types.intp] * 6, types.float32, types.intp), codegen
@@ -102,7 +118,9 @@ def weighted_means(channels, covered=False):
     return means
 
 
-one_channel, two_channels, three_channels, four_channels = (weighted_means(c) for c in (1, 2, 3, 4))
+GRAY_VECTORS = 2 if LANES == 16 else 1  # at once, which share what is loaded of a tap
+one_channel, bounded_channel = (weighted_means(1, bounded=b, vectors=GRAY_VECTORS) for b in (False, True))
+two_channels, three_channels, four_channels = (weighted_means(c) for c in (2, 3, 4))
 covered_gray, covered_colors = weighted_means(2, covered=True), weighted_means(4, covered=True)
 
 
@@ -145,6 +163,7 @@ def loop(job_pointer, scratch, lo, hi):
     answer = row + 4 * job.pitch
     vectors = answer + 4 * job.pitch
     planes = vectors + 4 * VECTOR_BYTES
+    step = LANES * (GRAY_VECTORS if channels == 1 else 1)
     for tile in range(lo, hi):
         tile_y = tile // job.tiles_x
         x0 = (tile - tile_y * job.tiles_x) * job.tile_width
@@ -162,13 +181,15 @@ def loop(job_pointer, scratch, lo, hi):
                     split(row, loaded_pixels, channels, planes + have * row_bytes, plane)
                 have += 1
             first = planes + y * job.stride_y * row_bytes
-            for x in range(0, dense, LANES):
+            for x in range(0, dense, step):
                 at = first + 4 * x
-                if job.wanted and not is_wanted(job, y0 + y, x0 + x, min(LANES, dense - x)):
+                if job.wanted and not is_wanted(job, y0 + y, x0 + x, min(step, dense - x)):
                     done = job.out + (y0 + y) * job.out_pitch + 4 * (x0 + x) * channels
-                    copy_bytes(answer + 4 * x * channels, done, 4 * min(LANES, dense - x) * channels)
+                    copy_bytes(answer + 4 * x * channels, done, 4 * min(step, dense - x) * channels)
                     continue
-                if channels == 1:
+                if channels == 1 and job.bounded:
+                    bounded_channel(at, plane, center, count, offsets, exponents, falloff, answer + 4 * x)
+                elif channels == 1:
                     one_channel(at, plane, center, count, offsets, exponents, falloff, answer + 4 * x)
                 elif channels == 2 and job.covered:
                     covered_gray(at, plane, center, count, offsets, exponents, falloff, vectors)

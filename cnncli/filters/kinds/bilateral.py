@@ -11,6 +11,7 @@ from cnncli.core import jobs, native
 from cnncli.core.tiling import HEADER_BYTES, Surface, lay_out
 from cnncli.filters.entry import MAX_WINDOW, Entry, Example, Parameter, spec_of
 from cnncli.filters.execute import clipped_in, store_responses, unmapped
+from cnncli.filters.mapping import FULL_SCALE
 from cnncli.filters.model import (
     TYPICAL,
     Filter,
@@ -169,13 +170,15 @@ def run_exact_bilateral(
     r = size // 2
     exponents = -((x - r) ** 2 + (y - r) ** 2) * (math.log2(math.e) / (2 * filter.sigma**2))
     significant = exponents >= _MIN_EXPONENT
+    falloff = -math.log2(math.e) / (2 * (filter.sigma_color * surface.full_scale) ** 2)
     job.record["tap_count"] = np.count_nonzero(significant)
     job.point("tap_offsets", (4 * (y * row_floats + x))[significant].astype(np.intp))
     job.point("tap_exponents", exponents[significant].astype(np.float32))
     job.record["covered"] = covered
+    job.record["bounded"] = _is_bounded(surface, falloff, exponents[significant])
     if wanted is not None:
         job.point("wanted", np.ascontiguousarray(wanted).view(np.uint8))
-    job.record["falloff"] = -math.log2(math.e) / (2 * (filter.sigma_color * surface.full_scale) ** 2)
+    job.record["falloff"] = falloff
     job.record["center"] = 4 * (r * row_floats + r)
     job.record["loaded_rows"], job.record["row_floats"] = job.loaded_rows, row_floats
     floats = 2 * job.pitch + channels * job.loaded_rows * row_floats + 4 * _VECTOR_GROUP
@@ -183,6 +186,14 @@ def run_exact_bilateral(
         "bilateral", job.record, job.count, threads=threads, scratch_bytes=HEADER_BYTES + 4 * floats
     )
     return clipped_in(scratches)
+
+
+def _is_bounded(surface: Surface, falloff: float, exponents: Floats) -> bool:
+    """Whether no two pixels of gray integers differ so much that a weight counts as 0."""
+    if surface.src.dtype == np.float32 or surface.channels > 1 or surface.luma is not None:
+        return False
+    high, low = max(FULL_SCALE[surface.src.dtype], surface.fill), min(0.0, surface.fill)
+    return falloff * (high - low) ** 2 + float(exponents.min()) > jobs.LEAST_EXPONENT + 1
 
 
 BILATERAL = Entry(

@@ -53,6 +53,23 @@ def test_bilateral_is_its_definition(rng, dtype, channels):
         np.testing.assert_allclose(out, expected, rtol=0, atol=1e-6 * white)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("share", [0.0, -2.0, 9.0])
+def test_bilateral_of_integers_as_of_floats(rng, dtype, share):
+    """Where weights become too small to count, and where they cannot; what lies beyond may be anything."""
+    white = WHITE[dtype]
+    image = random_image(rng, (14, 3 * LANES + 2, 1), dtype)
+    image[rng.random(image.shape) < 0.3], image[rng.random(image.shape) < 0.3] = 0, white
+    padded = np.pad(image.astype(np.float64), ((2, 2), (2, 2), (0, 0)), constant_values=share * white)
+    for sigma_color in (0.05, 0.076, 0.077, 0.08, 0.1, 0.5, 0.8):
+        expected = by_definition(padded, 5, 1.5, sigma_color, white)[2:-2, 2:-2]
+        given = {"border": "constant", "fill": share * white}
+        out = bilateral(image, 5, 1.5, sigma_color, **given)[0]
+        np.testing.assert_allclose(out, expected, rtol=0, atol=2e-6 * white)
+        floats = bilateral(image.astype(np.float32), 5, 1.5, sigma_color, full_scale=white, **given)[0]
+        np.testing.assert_array_equal(out, floats)
+
+
 def test_bilateral_leaves_flat_areas_exactly(rng):
     for value in (255, 65535, 0.1):
         dtype = {255: np.uint8, 65535: np.uint16}.get(value, np.float32)
