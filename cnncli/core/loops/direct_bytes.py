@@ -78,10 +78,11 @@ def _sums(builder, src, count, taps):
 def _store_bytes(builder, sums, dst, absolute, bias):
     """Store |sum| or sum, plus bias, clamped to bytes; how many were clamped."""
     low, high = (ir.Constant(WORDS, [limit] * CHUNK) for limit in (0, 255))
-    negative = builder.sub(low, sums)
-    magnitude = builder.select(builder.icmp_signed(">", sums, low), sums, negative)
-    wanted = splatted(builder, builder.icmp_signed("!=", absolute, ir.Constant(I64, 0)), CHUNK)
-    values = builder.select(wanted, magnitude, sums)
+    wanted = cgutils.alloca_once_value(builder, sums)
+    with builder.if_then(builder.icmp_signed("!=", absolute, ir.Constant(I64, 0))):
+        positive = builder.icmp_signed(">", sums, low)
+        builder.store(builder.select(positive, sums, builder.sub(low, sums)), wanted)
+    values = builder.load(wanted)
     values = builder.add(values, splatted(builder, builder.fptosi(bias, WORD), CHUNK))
     whole = ir.IntType(16 * CHUNK)
     above = builder.bitcast(builder.and_(values, ir.Constant(WORDS, [0xFF00] * CHUNK)), whole)
