@@ -48,6 +48,7 @@ LOOPS = {
     "bilateral_grid": "cnncli.core.loops.bilateral_grid",
     "box": "cnncli.core.loops.box",
     "box_bytes": "cnncli.core.loops.box_bytes",
+    "box_bytes_mixed": "cnncli.core.loops.box_bytes_mixed",
     "box_bytes_wide": "cnncli.core.loops.box_bytes_wide",
     "box_losses": "cnncli.core.loops.box_losses",
     "clahe": "cnncli.core.loops.clahe",

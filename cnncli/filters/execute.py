@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cnncli.core import jobs, native
-from cnncli.core.choices import BOX_TILE_ROWS, COLOR_SAMPLES, TILE_ROWS, TILE_SAMPLES
+from cnncli.core.choices import BOX_TILE_ROWS, COLOR_SAMPLES, MOST_WIDENED, TILE_ROWS, TILE_SAMPLES
 from cnncli.core.heap import aligned_empty
 from cnncli.core.native import processor
 from cnncli.core.tiling import HEADER_BYTES, Surface, TileJob, is_rgbx, lay_out, sliding_tiles
@@ -329,8 +329,14 @@ def box_loop(shape: tuple[int, ...], surface: Surface) -> str:
     """The native function for a box: in integers if its sums of bytes are exact."""
     if not reads_bytes(surface):
         return "box"
-    largest = 255 * shape[0] * shape[1]
-    return "box_bytes" if largest < 2**16 else "box_bytes_wide" if largest < 2**31 else "box"
+    height, width = shape
+    largest = 255 * height * width
+    if largest < 2**16:
+        return "box_bytes"
+    columns = (2**16 - 1) // (255 * height)  # whose sums fit 16 bits
+    if columns and width >> (columns.bit_length() - 1) <= MOST_WIDENED:
+        return "box_bytes_mixed"
+    return "box_bytes_wide" if largest < 2**31 else "box"
 
 
 def run_responses(

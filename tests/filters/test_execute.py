@@ -155,9 +155,16 @@ def test_luma_is_weighed_while_it_is_read(rng, way):
 
 
 @pytest.mark.parametrize("fill", [0, 37, 37.5])
-@pytest.mark.parametrize("shape", [(2, 3), (16, 16), (1, 257), (258, 1), (40, 40), (64, 3), (3, 70)])
-def test_boxes_of_bytes_are_exact(rng, shape, fill):
+@pytest.mark.parametrize("white", [False, True])
+@pytest.mark.parametrize(
+    "shape",
+    [(2, 3), (16, 16), (1, 257), (258, 1), (40, 40), (64, 3), (3, 70), (17, 17), (31, 31), (1, 258),
+     (257, 12), (257, 13), (258, 12), (128, 24)],
+)  # fmt: skip
+def test_boxes_of_bytes_are_exact(rng, shape, fill, white):
+    """In 16 bits, in 16 bits that are widened, in 32 bits: white has the largest sums."""
     image = random_image(rng, (301, 340, 3), np.uint8)
+    image[: 301 if white else 0] = 255
     surface = surface_over(image, shape, border="constant", fill=fill, out=np.float32)
     run_way("box", np.ones(shape), surface)
     kh, kw = shape

@@ -1,8 +1,8 @@
 """Sums over a rectangle of bytes, in integers: exact, and twice as many per vector as floats.
 
 Down the columns as running sums: the row that enters is added and the one that leaves subtracted, which is
-exact in integers. Along the row by doubling, as in ``box``; the last additions are done in registers,
-where the sums become pixels.
+exact in integers. Along the row by doubling, as in ``box``, while the sums fit the integers that are kept;
+the last additions are done in registers, in wider integers if need be, where the sums become pixels.
 """
 
 from llvmlite import ir
@@ -79,48 +79,71 @@ def double_sums(element):
     return double
 
 
-def sum_pieces_as(element):
-    """An intrinsic: one step of sums over rows given by a table of addresses, stored as pixels.
+def sum_pieces_as(element, total):
+    """An intrinsic: one step of sums over rows of a table, stored as pixels.
 
-    Returns the number of values clamped by more than rounding.
+    The table has a number and then ``count`` addresses: sums over so many of the first together, and over
+    each of the others, fit ``element``; over all, ``total``. Returns the number of values clamped by more
+    than rounding.
     """
-    vector = ir.VectorType(element, STEP)
+    vector, wide = ir.VectorType(element, STEP), ir.VectorType(total, STEP)
 
     @intrinsic
     def sum_pieces(typing_context, pieces, count, offset, dst, kind, absolute, scale, bias):
         def codegen(context, builder, signature, args):
             pieces, count, offset, dst, *mapping = args
-            total = cgutils.alloca_once(builder, vector)
-            builder.store(ir.Constant(vector, [0] * STEP), total)
-            with cgutils.for_range_slice(
-                builder, ir.Constant(I64, 0), count, ir.Constant(I64, 1), intp=I64, inc=True
-            ) as (piece, _):
-                entry = builder.add(pieces, builder.mul(piece, ir.Constant(I64, 8)))
-                at = builder.add(loaded(builder, entry, I64, 8), offset)
-                builder.store(builder.add(builder.load(total), loaded(builder, at, vector, 1)), total)
-            rows = [float_vectors(builder, builder.load(total), signed=False)]
-            return store_as_pixels(builder, rows, (dst,), *mapping)
+            few = loaded(builder, pieces, I64, 8)
+
+            def widened(value):
+                return value if total == element else builder.zext(value, wide)
+
+            def sum_of(start, first, last, found):
+                """What is given plus the pieces from first to last, in its type."""
+                found_at = cgutils.alloca_once_value(builder, found)
+                one = ir.Constant(I64, 1)
+                with cgutils.for_range_slice(builder, first, last, one, intp=I64, inc=True) as (piece, _):
+                    entry = builder.add(start, builder.mul(piece, ir.Constant(I64, 8)))
+                    at = builder.add(loaded(builder, entry, I64, 8), offset)
+                    part = loaded(builder, at, vector, 1)
+                    part = part if found.type == vector else widened(part)
+                    builder.store(builder.add(builder.load(found_at), part), found_at)
+                return builder.load(found_at)
+
+            start = builder.add(pieces, ir.Constant(I64, 8))
+            zero = ir.Constant(vector, [0] * STEP)
+            found = widened(sum_of(start, ir.Constant(I64, 0), few, zero))
+            found = sum_of(start, few, count, found)
+            return store_as_pixels(builder, [float_vectors(builder, found, signed=False)], (dst,), *mapping)
 
         return types.intp(*[types.intp] * 6, types.float32, types.float32), codegen
 
     return sum_pieces
 
 
-def sliding_loop(element):
-    """A native loop over bytes whose sums fit into an integer type of IR."""
+def sliding_loop(element, total):
+    """A native loop over bytes: sums down a column fit an integer type of IR, those of windows ``total``."""
     size = element.width // 8
-    slide, double, sum_pieces = slide_sums(element), double_sums(element), sum_pieces_as(element)
+    narrow, largest = element != total, (1 << element.width) - 1
+    slide, double, sum_pieces = slide_sums(element), double_sums(element), sum_pieces_as(element, total)
 
     @inline
-    def list_pieces(width, step, sums, wide, pieces):
-        """The parts of power-of-two widths of a sum: fills a table of addresses, returns its length."""
+    def list_pieces(width, widest, step, sums, wide, pieces):
+        """The parts of power-of-two widths of a sum: fills the table, returns the number of its addresses.
+
+        Those of less than the widest width together are narrower than it.
+        """
         count, reach, level = 0, 0, 0
-        while width >> level:
+        while 1 << level < widest:
             if (width >> level) & 1:
-                store_i64(pieces + 8 * count, sums + level * wide + reach * step)
+                store_i64(pieces + 8 + 8 * count, sums + level * wide + reach * step)
                 count += 1
                 reach += 1 << level
             level += 1
+        store_i64(pieces, count)
+        while reach < width:
+            store_i64(pieces + 8 + 8 * count, sums + level * wide + reach * step)
+            count += 1
+            reach += widest
         return count
 
     @inline
@@ -141,7 +164,11 @@ def sliding_loop(element):
         rows = nothing + pitch
         sums = rows + job.loaded_rows * pitch
         clear(nothing, pitch)
-        count = list_pieces(box_width, channels * size, sums, wide, pieces)
+        most = largest // (255 * box_height) if narrow else box_width
+        widest = 1
+        while 2 * widest <= min(most, box_width):
+            widest *= 2
+        count = list_pieces(box_width, widest, channels * size, sums, wide, pieces)
         clipped = 0
         for tile in range(lo, hi):
             x0, y0, width, _, pixels, need = tile_at(job, tile)
@@ -159,7 +186,7 @@ def sliding_loop(element):
                 slide(sums, entering, entering - box_height * step if y > 0 else nothing, pixels * channels)
                 if y >= 0 and y % job.stride_y == 0:
                     level, part = sums, 1
-                    while 2 * part <= box_width:
+                    while part < widest:
                         reach = (pixels - 2 * part + 1) * channels
                         double(level, part * channels * size, level + wide, reach)
                         level += wide

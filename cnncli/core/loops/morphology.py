@@ -71,9 +71,10 @@ def extremes_of(element, *, reads=False, writes=False, streams=False):
     """An intrinsic: dst = the smallest, or the largest, of rows whose addresses a table holds.
 
     Of floats that are read from an image (``reads``), NaN becomes what never counts, and zeros have no sign,
-    so that the order of comparisons does not show. Memory ``ahead`` bytes behind the first row is fetched into
-    the second cache, a line at a time: whole rows in the first one keep everything else waiting. Returns 1 if a float that is written to
-    an image (``writes``) is not finite, else 0. With ``streams``, stores bypass the caches.
+    so that the order of comparisons does not show. Memory ``ahead`` bytes behind the first row is fetched
+    into the second cache, a line at a time: whole rows in the first one keep everything else waiting. Returns
+    1 if a float that is written to an image (``writes``) is not finite, else 0. With ``streams``, stores
+    bypass the caches.
     """
     vector = _vector_of(element)
     floats = element == F32
