@@ -31,7 +31,7 @@ class Target:
         How many times the time of direct convolution, by its model, transforms take, for integers and for
         floats, which wait for memory: more `tap_rows` make direct convolution cheaper, not transforms. They
         pay from 11x11 on bytes and 13x13 on floats with AVX-512, from 11x11 on both with AVX2, where 9x9 on
-        bytes takes 7.0 ms directly and 7.8 by transforms (Zen 5).
+        bytes takes 7.0 ms directly and 7.8 by transforms (Zen 5). `SLOWER_TRANSFORMS` has those of others.
     gemm_rows : int
         Output pixels that the network convolution keeps as accumulators, for two vectors each.
     gemm_half_rows : int
@@ -131,6 +131,18 @@ TARGETS = {
         level="x86-64-v2",
     ),
 }
+
+#: `Target.transforms` by target, and by vendor and family as Linux names them, where they take longer: with
+#: AVX2 11x11 on floats takes 15.9 ms directly and 25.0 by transforms, in colour 45.8 and 64.5 (Zen 4; Zen 3,
+#: of the same family, was not measured: its vectors are as wide, its L2 cache is smaller). 13x13 takes 21.3
+#: and 24.9, in colour 62.5 and 64.2, and stays with transforms, of which 5 ms are checks for dark tiles.
+SLOWER_TRANSFORMS = {("avx2", "AuthenticAMD 25"): (1.2, 1.6)}
+
+
+def transforms_of(target: Target, model: str) -> tuple[float, float]:
+    """`Target.transforms` for a processor, by its description from `native.processor`."""
+    return SLOWER_TRANSFORMS.get((target.name, " ".join(model.split()[:2])), target.transforms)
+
 
 #: Bytes of an output of floats from which stores bypass the caches: the size of most last-level caches. 3x3
 #: on 11 megapixels of floats 4.2 to 3.3 ms, Laplacian in colour 10.4 to 8.3 (Zen 5).

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from cnncli.core.choices import TARGETS
+from cnncli.filters.kinds import linear
 from cnncli.filters.kinds.linear import RESIDUAL, Linear, plan_linear
 from cnncli.filters.model import Geometry, Weights
 from cnncli.filters.spec import parse_spec
@@ -48,6 +50,25 @@ def test_the_way_of_a_size_follows_the_cost(rng):
     ways = [way(rng.normal(size=(size, size))) for size in (3, 5, 9, 63, 127)]
     assert ways[:2] == ["direct", "direct"]
     assert ways[-2:] == ["fft", "fft"]
+
+
+@pytest.mark.parametrize(
+    ("target", "model", "floats", "expected"),
+    [
+        ("avx2", "AuthenticAMD 25 17 AMD EPYC 1", True, ["direct", "direct", "fft"]),
+        ("avx2", "AuthenticAMD 25 17 AMD EPYC 1", False, ["direct", "fft", "fft"]),
+        ("avx2", "AuthenticAMD 26 2 AMD EPYC 1", True, ["direct", "fft", "fft"]),
+        ("avx2", "GenuineIntel 25 17", True, ["direct", "fft", "fft"]),
+        ("avx2", "", True, ["direct", "fft", "fft"]),
+        ("avx512", "AuthenticAMD 25 17 AMD EPYC 1", True, ["direct", "direct", "fft"]),
+        ("avx512", "AuthenticAMD 26 2 AMD EPYC 1", True, ["direct", "direct", "fft"]),
+    ],
+)
+def test_the_way_follows_what_was_measured_on_a_processor(target, model, floats, expected, monkeypatch, rng):
+    monkeypatch.setattr(linear, "processor", lambda: ("x86_64", model, "", TARGETS[target]))
+    geometry = Geometry(shape=(2731, 4096), floats=floats)
+    ways = [plan_linear(rng.normal(size=(size, size)), geometry).way for size in (9, 11, 13)]
+    assert ways == expected
 
 
 def test_a_transform_of_rows_that_are_not_kept_is_counted(rng):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cnncli.core.choices import ADDITION, LONE_TAP, SHARED_TAP
+from cnncli.core.choices import ADDITION, LONE_TAP, SHARED_TAP, transforms_of
 from cnncli.core.native import processor
 from cnncli.core.tiling import Surface
 from cnncli.filters.execute import box_rows, run_box, run_direct, run_separable, unmapped
@@ -137,7 +137,8 @@ def plan_linear(weights: Weights, geometry: Geometry) -> Plan:
 
     # Transforms compute every row, the other methods only those that are stored.
     transform = stride[1] * fft_cost(*extent, shape[0] * stride[1], shape[1] * stride[0], 1)
-    transform *= processor()[3].transforms[geometry.floats]
+    _, model, _, target = processor()
+    transform *= transforms_of(target, model)[geometry.floats]
     plans.append(Plan("fft", "overlapping tiles", transform))
     best = min(plans, key=lambda plan: plan.cost)
     if min(kh, kw) == 1:
