@@ -9,14 +9,14 @@ from cnncli.core.nn_jobs import KINDS
 from cnncli.core.simd import (
     LANES,
     VECTOR_BYTES,
-    load_f32,
     record,
     splat,
-    store_f32,
     vload,
+    vload_first,
     vmax,
     vmin,
     vstore,
+    vstore_first,
     where_greater,
 )
 
@@ -25,7 +25,6 @@ COPY, RELU, RELU_BACK, SUM, SUM_RELU, PRODUCT, LEAKY, LEAKY_BACK = (np.intp(i) f
 SIGMOID, SIGMOID_BACK, TANH, TANH_BACK, SILU, SILU_BACK, GELU, GELU_BACK = (np.intp(i) for i in range(8, 16))
 RELU6, RELU6_BACK = (np.intp(i) for i in range(16, 18))
 assert len(KINDS) == 18
-REST = 512  # in scratch: rests of rows, three vectors
 SIX = np.float32(6)
 DENSITY = np.float32(0.3989422804014327)  # 1 / sqrt(2 pi)
 
@@ -73,13 +72,6 @@ def apply(kind, a, b, alpha):
     return a
 
 
-@inline
-def one(kind, a, b, out, alpha, add):
-    """One vector in memory."""
-    value = apply(kind, vload(a), vload(b), alpha)
-    vstore(out, value + vload(out) if add else value)
-
-
 def loop(job_pointer, scratch, lo, hi):
     """Samples lo to hi, all of one chunk."""
     job = record(job_pointer)
@@ -87,25 +79,20 @@ def loop(job_pointer, scratch, lo, hi):
     kind = job.kind
     add = job.add
     alpha = splat(job.alpha)
+    zero = splat(ZERO)
     floats = job.floats
-    whole = 4 * (floats - floats % LANES)
-    rest = scratch + REST
-    rest_b = rest + VECTOR_BYTES
-    rest_out = rest + 2 * VECTOR_BYTES
     for each in range((hi - lo) * job.rows):
         image = each // job.rows
         row = each - image * job.rows
         a = place(job.a, job.a_chunk, scratch, chunk) + image * job.a_image + row * job.a_row
         b = place(job.b, job.b_chunk, scratch, chunk) + image * job.b_image + row * job.b_row
         out = place(job.out, job.out_chunk, scratch, chunk) + image * job.out_image + row * job.out_row
-        for i in range(0, whole + VECTOR_BYTES, VECTOR_BYTES):
-            if i < whole:
-                one(kind, a + i, b + i, out + i, alpha, add)
-            elif i < 4 * floats:
-                for j in range(0, 4 * floats - i, 4):
-                    store_f32(rest + j, load_f32(a + i + j))
-                    store_f32(rest_b + j, load_f32(b + i + j))
-                    store_f32(rest_out + j, load_f32(out + i + j))
-                one(kind, rest, rest_b, rest_out, alpha, add)
-                for j in range(0, 4 * floats - i, 4):
-                    store_f32(out + i + j, load_f32(rest_out + j))
+        for i in range(0, 4 * floats, VECTOR_BYTES):
+            left = floats - i // 4
+            if left >= LANES:
+                value = apply(kind, vload(a + i), vload(b + i), alpha)
+                vstore(out + i, value + vload(out + i) if add else value)
+            else:
+                value = apply(kind, vload_first(a + i, left, zero), vload_first(b + i, left, zero), alpha)
+                value = value + vload_first(out + i, left, zero) if add else value
+                vstore_first(out + i, left, value)
