@@ -114,30 +114,34 @@ PAIRS = np.dtype(
     align=True,
 )
 
-# The gradient to a convolution's input, one kernel row at a time. A block of the panel holds the weights of
-# a part of one kernel row, in the order of columns and channels, for all channels of dy.
+# The gradient to a convolution's input by whole kernel rows. A row of the panel holds the weights of one of
+# them, in blocks in the order of columns and channels, for all channels of dy.
 SCATTER = np.dtype(
     [
         *_CHUNK,
         *tensor("dy"),
         *tensor("dx"),
-        ("height", "i8"),  # of dy
-        ("width", "i8"),
+        ("width", "i8"),  # of dy
         ("dy_step", "i8"),  # from one column to the next
         ("dx_step", "i8"),  # in dx, from one column of dy to the next
-        ("dx_line", "i8"),
-        ("dx_tap", "i8"),  # from one kernel row to the next
-        ("window_y", "i8"),
         ("x_height", "i8"),
         ("row_floats", "i8"),  # of dx
-        ("segments", "i8"),  # one, over all channels
+        ("groups", "i8"),  # address of SCATTER_GROUP
+        ("group_count", "i8"),
+        ("lines", "i8"),  # address of SCATTER_LINE, those of a group together
+        ("segments", "i8"),  # one for each kernel row of a group, over all channels
+        ("together", "i8"),  # kernel rows, at most, in one sum
         ("panel", "i8"),
         ("panel_blocks", "i8"),  # of a kernel row
-        ("panel_pitch", "i8"),
+        ("panel_pitch", "i8"),  # from a block to the next
+        ("row_pitch", "i8"),  # from a kernel row to the next
         ("add", "i8"),  # 1: to what dx holds
     ],
     align=True,
 )
+# Lines that the same kernel rows reach: first of them in the panel, how many; first line, how many.
+SCATTER_GROUP = np.dtype([("row", "i8"), ("rows", "i8"), ("line", "i8"), ("lines", "i8")], align=True)
+SCATTER_LINE = np.dtype([("dy", "i8"), ("dx", "i8")], align=True)  # bytes from an image's first values
 
 # Sums over pixels: the gradient of a convolution's weights.
 OUTER = np.dtype(

@@ -155,6 +155,37 @@ def test_kernel_rows_are_spread_where_few_channels_come_in():
     assert not layer._scatters(wide, layer.shape([wide]))
 
 
+@pytest.mark.parametrize("samples", [21, 72, 128])
+@pytest.mark.parametrize(
+    ("shape", "layer"),
+    [
+        ((9, 12, 6), Conv(16, 5)),
+        ((12, 7, 3), Conv(100, 5)),  # more than one sum for a line
+        ((13, 9, 3), Conv(6, (5, 4), stride=(2, 1))),
+        ((22, 10, 2), Conv(9, 5, stride=(2, 1), dilation=(3, 1))),
+        ((24, 10, 3), Conv(9, 5, stride=(4, 1), dilation=(2, 1))),  # lines of dx that no kernel row reaches
+    ],
+)
+def test_all_kernel_rows_that_reach_a_line_are_spread_at_once(shape, layer, samples):
+    graph = Graph(shape)
+    graph.add(layer, name="layer")
+    y = layer.shape([Shape(*shape)])
+    assert layer._scatters(Shape(*shape), y)
+    random = np.random.default_rng(samples)
+    x, dout = (random.standard_normal((samples, *each)).astype(np.float32) for each in (shape, tuple(y)[:3]))
+    weight = random.standard_normal((layer.out_channels, shape[2], *pair(layer.kernel))).astype(np.float32)
+    arrays = {"layer.weight": weight, "layer.bias": np.zeros(layer.out_channels, np.float32)}
+    runs = [passes(graph, x, dout, threads=threads, arrays=arrays)[1] for threads in (1, 3)]
+    assert runs[0].tobytes() == runs[1].tobytes()
+    expected = np.zeros(x.shape)
+    (stride_y, stride_x), (apart_y, apart_x) = pair(layer.stride), pair(layer.dilation)
+    for i, j in np.ndindex(pair(layer.kernel)):
+        rows = slice(i * apart_y, i * apart_y + (y.height - 1) * stride_y + 1, stride_y)
+        columns = slice(j * apart_x, j * apart_x + (y.width - 1) * stride_x + 1, stride_x)
+        expected[:, rows, columns] += dout.astype(np.float64) @ weight[:, :, i, j].astype(np.float64)
+    np.testing.assert_allclose(runs[0], expected, rtol=2e-5, atol=2e-5 * np.abs(expected).max())
+
+
 @pytest.mark.parametrize("outputs", [1, 10, 16, 17, 40])
 def test_fully_connected_with_relu(outputs):
     graph = Graph((1, 1, 700))  # more than one block of a sum
