@@ -2,7 +2,7 @@
 
 Both sides get the same number of threads and write into memory that they have used before, which begins
 on a cache line as both sides' own allocators have it: ours a prepared `Surface`, OpenCV a ``dst``. Ours
-chooses its plan anew each time, as the command does.
+chooses its plan anew each time, as the command does; tables of levels stay, as for all pictures of a command.
 """
 
 import functools
