@@ -223,11 +223,11 @@ def _compared(pair: _Pair, settings: Settings, wanted: _Wanted) -> Similarity:
     with ExitStack() as opened:
 
         def side(number: int) -> Side:
-            how: dict[str, Any] = {"max_pixels": wanted.max_pixels, "whole": pair.target is not None}
-            return opened.enter_context(open_side(names[number], **how))
+            whole = pair.target is not None
+            return opened.enter_context(open_side(names[number], max_pixels=wanted.max_pixels, whole=whole))
 
-        first, second = in_threads(side, 2, threads=wanted.threads)
-        first, second = check_alike(first, second, gray=settings.gray)
+        sides = in_threads(side, 2, threads=wanted.threads)
+        first, second = check_alike(sides[0], sides[1], gray=settings.gray)
         found = []
         for number, shape in enumerate(first.shapes):
             scale = Scale(first.white, alpha=first.alpha)

@@ -101,7 +101,10 @@ def prefetch(builder, address, *, to_write=False, level=1):
 def fused(builder, a, b, c):
     """a * b + c of vectors or scalars: one instruction, or two if the processor has no FMA."""
     kind = ir.FunctionType(a.type, [a.type] * 3)
-    name = "llvm.fmuladd.f32" if a.type == F32 else f"llvm.fmuladd.v{a.type.count}f32"
+    lanes, number = "", a.type
+    if isinstance(number, ir.VectorType):
+        lanes, number = f"v{number.count}", number.element
+    name = f"llvm.fmuladd.{lanes}f{32 if number == F32 else 64}"
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
 
 

@@ -317,6 +317,14 @@ def nearest_integers(builder, value, element):
     return builder.and_(_rounded(builder, value, INTEGERS, _limit(element)), _every(int(_limit(element))))
 
 
+def store_bytes_apart(builder, value, places):
+    """Store each lane of a vector of floats as the nearest byte, at an address of its own."""
+    nearest = nearest_integers(builder, value, BYTE)
+    for lane, place in enumerate(places):
+        low = builder.trunc(builder.extract_element(nearest, ir.Constant(I32, lane)), BYTE)
+        stored(builder, place, low, 1)
+
+
 def _limit(element):
     """The largest value of an integer type."""
     return 2.0**element.width - 1

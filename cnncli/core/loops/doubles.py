@@ -33,8 +33,17 @@ def doubles(value):
 
 def floor(builder, value):
     """The next whole numbers below."""
+    return _called(builder, "floor", value)
+
+
+def magnitude(builder, value):
+    """Numbers without their signs."""
+    return _called(builder, "fabs", value)
+
+
+def _called(builder, name, value):
     kind = ir.FunctionType(DOUBLES, [DOUBLES])
-    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.floor.v{LANES}f64")
+    function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.v{LANES}f64")
     return builder.call(function, [value])
 
 

@@ -33,7 +33,7 @@ from cnncli.core.simd import (
     splatted,
     stored,
 )
-from cnncli.core.stores import nearest_integers
+from cnncli.core.stores import store_bytes_apart
 
 GROUP = VECTOR_BYTES  # samples of a vector of bytes: four of sums
 GROUP_SIZE, GROUP_LESS_ONE = ir.Constant(I64, GROUP), ir.Constant(I64, GROUP - 1)
@@ -218,11 +218,8 @@ def sums_anew(typing_context, list_, pitch, kh, columns, blocks, room, taps, ste
                 weight = splatted(builder, loaded(builder, at, F32, 4))
                 builder.store(fused(builder, weight, builder.load(chain), builder.load(total)), total)
         scale, bias = (splatted(builder, each) for each in (scale, bias))
-        nearest = nearest_integers(builder, fused(builder, builder.load(total), scale, bias), BYTE)
-        for lane, entry in enumerate(entries):
-            to = loaded(builder, builder.add(entry, ir.Constant(I64, 8)), I64, 8)
-            low = builder.trunc(builder.extract_element(nearest, ir.Constant(I32, lane)), BYTE)
-            stored(builder, to, low, 1)
+        outputs = (loaded(builder, builder.add(entry, ir.Constant(I64, 8)), I64, 8) for entry in entries)
+        store_bytes_apart(builder, fused(builder, builder.load(total), scale, bias), outputs)
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 9, types.float32, types.float32), codegen

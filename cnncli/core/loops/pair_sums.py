@@ -32,7 +32,7 @@ from cnncli.core.simd import (
     splatted,
     stored,
 )
-from cnncli.core.stores import beyond, nearest_integers
+from cnncli.core.stores import beyond, store_bytes_apart
 
 VECTORS = ROW_CHUNK // LANES
 QUAD = 4  # vectors of sums that are one of bytes
@@ -317,10 +317,7 @@ def sums_in_floats(typing_context, list_, kh, blocks, weights, scale, bias):
                     builder.store(fused(builder, x, weight, builder.load(total)), total)
         scale, bias = (splatted(builder, each) for each in (scale, bias))
         mapped = fused(builder, builder.load(total), scale, bias)
-        nearest = nearest_integers(builder, mapped, BYTE)
-        for lane, to in enumerate(outputs):
-            low = builder.trunc(builder.extract_element(nearest, ir.Constant(I32, lane)), BYTE)
-            stored(builder, to, low, 1)
+        store_bytes_apart(builder, mapped, outputs)
         return builder.zext(builder.bitcast(beyond(builder, mapped, BYTE), ir.IntType(LANES)), I64)
 
     return types.intp(*[types.intp] * 4, types.float32, types.float32), codegen

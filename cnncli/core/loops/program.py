@@ -140,6 +140,16 @@ def next_step(job, own, step):
     return gate if gate != step else 0
 
 
+@inline
+def close(job, number):
+    """End a call or a step, by its number: nobody comes inside any more; who is inside may leave."""
+    fetch_add(job.gate, -number)
+    waited = 0
+    while look(job.gate + CACHE_LINE) > 0 and waited < job.patience:
+        pause()
+        waited += 1
+
+
 def loop(job_pointer, scratch, lo, hi):
     """Work of a thread: ``scratch`` is its own, and starts with where it is, which calls overwrite.
 
@@ -163,8 +173,6 @@ def loop(job_pointer, scratch, lo, hi):
                 phase = job.first
                 goes_on = True
     if lo != 0 and phase >= job.after:
-        # In one step with all that follows: the caller looks next whether a helper is inside, and one that
-        # has come in looks whether the gate is open.
-        fetch_add(job.gate, -look(job.gate))
+        close(job, step)
     store_i64(scratch, phase)
     store_i64(scratch + 8, step)

@@ -11,7 +11,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from cnncli.core import jobs
-from cnncli.core.loops.program import MOST_STEPS, SEQUENTIAL, call, fetch_add, look, pause
+from cnncli.core.loops.program import MOST_STEPS, SEQUENTIAL, call, close, fetch_add, look, pause
 from cnncli.core.loops.tile_io import inline
 from cnncli.core.simd import I64, LINE, load_i64, pointer, record
 
@@ -59,16 +59,6 @@ def next_call(job, last):
         waited += 1
         gate = look(job.gate)
     return gate != 0 and gate != last
-
-
-@inline
-def close(job, number):
-    """End a call: no thread comes inside any more, and those that are get a while to leave."""
-    fetch_add(job.gate, -number)
-    waited = 0
-    while look(job.gate + LINE) > 0 and waited < job.patience:
-        pause()
-        waited += 1
 
 
 def loop(job_pointer, scratch, lo, hi):

@@ -24,10 +24,22 @@ from cnncli.core.elements import (
     switch_on_type,
 )
 from cnncli.core.jobs import RGBX
-from cnncli.core.loops.doubles import DOUBLE, DOUBLES, doubles
+from cnncli.core.loops.doubles import DOUBLE, DOUBLES, doubles, magnitude
 from cnncli.core.loops.integers import load_u8
 from cnncli.core.loops.tile_io import HEADER_BYTES, inline
-from cnncli.core.simd import I32, I64, LANES, load_f64, loaded, record, splatted, store_f64, stored
+from cnncli.core.simd import (
+    I32,
+    I64,
+    LANES,
+    fused,
+    lanes_below,
+    load_f64,
+    loaded,
+    record,
+    splatted,
+    store_f64,
+    stored,
+)
 
 JOB = jobs.SIMILARITY
 SIZE = 8  # bytes of a value
@@ -95,8 +107,8 @@ def add_differences(typing_context, x, y, here, totals, flags):
     def codegen(context, builder, signature, args):
         x, y, here, totals, flags = args
         apart = builder.fsub(loaded(builder, x, DOUBLES, SIZE), loaded(builder, y, DOUBLES, SIZE))
-        apart = builder.select(_there(builder, here), apart, doubles(0))
-        sizes = _called(builder, "fabs", apart)
+        apart = builder.select(lanes_below(builder, here), apart, doubles(0))
+        sizes = magnitude(builder, apart)
         squares, magnitudes, largest = (_line(builder, totals, line) for line in range(3))
         _add(builder, squares, builder.fmul(apart, apart))
         _add(builder, magnitudes, sizes)
@@ -123,7 +135,7 @@ def sum_columns(typing_context, x, y, pitch, taps, count, dst, apart):
             a, b = (loaded(builder, builder.add(each, below), DOUBLES, SIZE) for each in (x, y))
             products = [builder.fmul(*pair) for pair in ((a, a), (b, b), (a, b))]
             for total, value in zip(totals, (a, b, *products), strict=True):
-                builder.store(_fused(builder, weight, value, builder.load(total)), total)
+                builder.store(fused(builder, weight, value, builder.load(total)), total)
         for number, total in enumerate(totals):
             at = builder.add(dst, builder.mul(apart, ir.Constant(I64, number)))
             stored(builder, at, builder.load(total), SIZE)
@@ -150,7 +162,7 @@ def add_similarities(typing_context, src, apart, step, taps, count, share, unbia
             for number, each in enumerate(sums):
                 value = builder.add(at, builder.mul(apart, ir.Constant(I64, number)))
                 value = loaded(builder, value, DOUBLES, SIZE)
-                builder.store(_fused(builder, weight, value, builder.load(each)), each)
+                builder.store(fused(builder, weight, value, builder.load(each)), each)
         ux, uy, xx, yy, xy = (builder.fmul(builder.load(each), share) for each in sums)
 
         def add(a, b):
@@ -164,18 +176,12 @@ def add_similarities(typing_context, src, apart, step, taps, count, share, unbia
         above = builder.fmul(add(add(product, product), c1), add(add(vxy, vxy), c2))
         squares = add(builder.fmul(ux, ux), builder.fmul(uy, uy))
         below = builder.fmul(add(squares, c1), add(add(vx, vy), c2))
-        alike = builder.select(_there(builder, here), builder.fdiv(above, below), doubles(0))
+        alike = builder.select(lanes_below(builder, here), builder.fdiv(above, below), doubles(0))
         _add(builder, _line(builder, totals, LINES - 1), alike)
         return context.get_dummy_value()
 
     numbers = [types.intp] * 5 + [types.float64] * 4 + [types.intp] * 2
     return types.void(*numbers), codegen
-
-
-def _there(builder, here):
-    """The lanes of so many values."""
-    lanes = ir.Constant(ir.VectorType(I64, LANES), list(range(LANES)))
-    return builder.icmp_signed("<", lanes, splatted(builder, here))
 
 
 def _weight(builder, taps, number):
@@ -189,16 +195,6 @@ def _line(builder, totals, line):
 
 def _add(builder, address, value):
     stored(builder, address, builder.fadd(loaded(builder, address, DOUBLES, SIZE), value), SIZE)
-
-
-def _called(builder, name, *values):
-    kind = ir.FunctionType(DOUBLES, [DOUBLES] * len(values))
-    full = f"llvm.{name}.v{LANES}f64"
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, full), values)
-
-
-def _fused(builder, a, b, c):
-    return _called(builder, "fmuladd", a, b, c)
 
 
 @inline

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cnncli.core.choices import DENSE_PARTS, VALUE_WORK
+from cnncli.core.native import processor
 from cnncli.nn.algorithms.gather import AxisPhase, Gather
 from cnncli.nn.elementwise import apply, repeat
 from cnncli.nn.graph import Shape
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 
 ADD, BIASED = 1, 8  # modes of the register tile …
 RELUS = {"": 0, "relu": 2, "relu6": 6}  # … and of the ReLU that it applies
+ROWS, HALF = processor()[3].gemm_rows, processor()[3].gemm_half_rows
+
+
+def filled_rows(count: int) -> int:
+    """Rows of the register tiles that so many rows fill, as `gemm.rows_of` chooses them."""
+    rows = 0
+    while count > 0:
+        each = HALF if count <= HALF or ROWS < count <= 2 * HALF else ROWS
+        rows, count = rows + each, count - each
+    return rows
 
 
 def emit(

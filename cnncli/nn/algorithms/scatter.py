@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cnncli.core import nn_jobs
 from cnncli.core.choices import PANEL_BYTES, SCATTER_GAIN, SCATTER_STORE_STEPS
-from cnncli.core.native import processor
+from cnncli.nn.algorithms.direct import filled_rows
 from cnncli.nn.graph import Shape
 from cnncli.nn.layer import BLOCK
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from cnncli.nn.emit import Emit
     from cnncli.nn.memory import Tensor
 
-ROWS, HALF = processor()[3].gemm_rows, processor()[3].gemm_half_rows
 LONGEST_SUM = PANEL_BYTES // (4 * BLOCK)  # steps: as of every register tile
 
 
@@ -140,9 +139,7 @@ def _steps(groups: list[Group], samples: int, outputs: int, together: int) -> in
     """Steps that the tiles of a chunk take for one column, with those for loading and storing."""
     total = 0
     for group in groups:
-        left, sums = samples * len(group.places), -(-group.rows // together)
-        while left > 0:
-            rows = HALF if left <= HALF or ROWS < left <= 2 * HALF else ROWS
-            total += rows * (group.rows * outputs + sums * SCATTER_STORE_STEPS)
-            left -= rows
+        sums = -(-group.rows // together)
+        rows = filled_rows(samples * len(group.places))
+        total += rows * (group.rows * outputs + sums * SCATTER_STORE_STEPS)
     return total

@@ -27,6 +27,7 @@ from cnncli.core.choices import (
 )
 from cnncli.core.native import processor
 from cnncli.core.nn_jobs import CACHE_LINE
+from cnncli.nn.algorithms.direct import filled_rows
 from cnncli.nn.algorithms.gather import restrict_blocks
 from cnncli.nn.calls import Part
 from cnncli.nn.graph import Shape
@@ -77,18 +78,10 @@ def tiles_together(total: int, *, weights: int) -> int:
 
     def cost(tiles: int) -> int:
         whole, rest = divmod(total, tiles)
-        return whole * (_rows(tiles) + WINOGRAD_TURN_ROWS) + (_rows(rest) + WINOGRAD_TURN_ROWS if rest else 0)
+        turns = [(whole, tiles), (1, rest)] if rest else [(whole, tiles)]
+        return sum(count * (filled_rows(each) + WINOGRAD_TURN_ROWS) for count, each in turns)
 
     return min(range(min(total, most), 0, -1), key=cost)
-
-
-def _rows(tiles: int) -> int:
-    """Rows of the register tiles that so many tiles fill, as `gemm.rows_of` chooses them."""
-    rows = 0
-    while tiles > 0:
-        each = HALF if tiles <= HALF or ROWS < tiles <= 2 * HALF else ROWS
-        rows, tiles = rows + each, tiles - each
-    return rows
 
 
 def emit(
