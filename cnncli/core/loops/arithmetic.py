@@ -12,16 +12,16 @@ from cnncli.core.nn_jobs import ARITHMETIC_KINDS
 from cnncli.core.simd import (
     LANES,
     VECTOR_BYTES,
-    load_f32,
     record,
     splat,
-    store_f32,
     vabs,
     vload,
+    vload_first,
     vmax,
     vmin,
     vsqrt,
     vstore,
+    vstore_first,
     where_equal,
     where_greater,
 )
@@ -34,7 +34,6 @@ EXPONENTIAL, LOGARITHM, ROOT, ROOT_BACK, ABSOLUTE, ABSOLUTE_BACK, ERROR, ERROR_B
 CLAMP, CLAMP_BACK, HARD, HARD_BACK, ELU, ELU_BACK, SOFTPLUS, SOFTPLUS_BACK = map(np.intp, range(15, 23))
 POWER, POWER_BACK, NEGATIVE = map(np.intp, range(23, 26))
 assert len(ARITHMETIC_KINDS) == 26
-REST = 512  # in scratch: rests of rows, four vectors
 HALF = np.float32(0.5)
 TWO = np.float32(2)
 INFINITE = np.float32(np.inf)
@@ -163,14 +162,6 @@ def compute(kind, a, b, c, alpha, beta):
     return a
 
 
-@inline
-def store(kind, places, alpha, beta, add):
-    """One vector in memory: of the addresses a, b, c and out."""
-    a, b, c, out = places
-    value = compute(kind, vload(a), vload(b), vload(c), alpha, beta)
-    vstore(out, value + vload(out) if add else value)
-
-
 def loop(job_pointer, scratch, lo, hi):
     """Samples lo to hi, all of one chunk."""
     job = record(job_pointer)
@@ -179,9 +170,7 @@ def loop(job_pointer, scratch, lo, hi):
     alpha = splat(job.alpha)
     beta = splat(job.beta)
     floats = job.floats
-    whole = 4 * (floats - floats % LANES)
-    rest = scratch + REST
-    rests = (rest, rest + VECTOR_BYTES, rest + 2 * VECTOR_BYTES, rest + 3 * VECTOR_BYTES)
+    zero = splat(ZERO)
     for each in range((hi - lo) * job.rows):
         image = each // job.rows
         row = each - image * job.rows
@@ -189,15 +178,13 @@ def loop(job_pointer, scratch, lo, hi):
         b = place(job.b, job.b_chunk, scratch, chunk) + image * job.b_image + row * job.b_row
         c = place(job.c, job.c_chunk, scratch, chunk) + image * job.c_image + row * job.c_row
         out = place(job.out, job.out_chunk, scratch, chunk) + image * job.out_image + row * job.out_row
-        for i in range(0, whole + VECTOR_BYTES, VECTOR_BYTES):
-            if i < whole:
-                store(kind, (a + i, b + i, c + i, out + i), alpha, beta, job.add)
-            elif i < 4 * floats:
-                for j in range(0, 4 * floats - i, 4):
-                    store_f32(rests[0] + j, load_f32(a + i + j))
-                    store_f32(rests[1] + j, load_f32(b + i + j))
-                    store_f32(rests[2] + j, load_f32(c + i + j))
-                    store_f32(rests[3] + j, load_f32(out + i + j))
-                store(kind, rests, alpha, beta, job.add)
-                for j in range(0, 4 * floats - i, 4):
-                    store_f32(out + i + j, load_f32(rests[3] + j))
+        for i in range(0, 4 * floats, VECTOR_BYTES):
+            left, to = floats - i // 4, out + i
+            if left >= LANES:
+                value = compute(kind, vload(a + i), vload(b + i), vload(c + i), alpha, beta)
+                vstore(to, value + vload(to) if job.add else value)
+            else:
+                parts = vload_first(a + i, left, zero), vload_first(b + i, left, zero)
+                value = compute(kind, *parts, vload_first(c + i, left, zero), alpha, beta)
+                value = value + vload_first(to, left, zero) if job.add else value
+                vstore_first(to, left, value)

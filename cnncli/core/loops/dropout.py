@@ -16,22 +16,20 @@ from cnncli.core.simd import (
     I32,
     LANES,
     VECTOR,
-    VECTOR_BYTES,
     constant,
-    load_f32,
     load_i64,
     record,
     splat,
     splatted,
-    store_f32,
     vector,
     vload,
+    vload_first,
     vstore,
+    vstore_first,
     where_greater,
 )
 
 JOB = nn_jobs.DROPOUT
-REST = 512  # in scratch: rests of rows, two vectors
 ONE = np.float32(1)
 ZERO = np.float32(0)
 # Multipliers of lowbias32 (C. Wellons), a 32-bit hash with very low bias.
@@ -92,8 +90,7 @@ def loop(job_pointer, scratch, lo, hi):
     rate = splat(job.rate)
     scale = splat(ONE / (ONE - job.rate))
     floats = job.floats
-    whole = floats - floats % LANES
-    rest = scratch + REST
+    zero = splat(ZERO)
     add = job.add
     for each in range((hi - lo) * job.rows):
         image = each // job.rows
@@ -102,13 +99,12 @@ def loop(job_pointer, scratch, lo, hi):
         first = row * floats
         x = place(job.x, job.x_chunk, scratch, chunk) + image * job.x_image + row * job.x_row
         y = place(job.y, job.y_chunk, scratch, chunk) + image * job.y_image + row * job.y_row
-        for i in range(0, whole, LANES):
-            value = thinned(vload(x + 4 * i), key, first + i, rate, scale)
-            vstore(y + 4 * i, value + vload(y + 4 * i) if add else value)
-        if whole < floats:
-            for i in range(whole, floats):
-                store_f32(rest + 4 * (i - whole), load_f32(x + 4 * i))
-            vstore(rest + VECTOR_BYTES, thinned(vload(rest), key, first + whole, rate, scale))
-            for i in range(whole, floats):
-                single = load_f32(rest + VECTOR_BYTES + 4 * (i - whole))
-                store_f32(y + 4 * i, single + load_f32(y + 4 * i) if add else single)
+        for i in range(0, floats, LANES):
+            left, a, out = floats - i, x + 4 * i, y + 4 * i
+            if left >= LANES:
+                value = thinned(vload(a), key, first + i, rate, scale)
+                vstore(out, value + vload(out) if add else value)
+            else:
+                value = thinned(vload_first(a, left, zero), key, first + i, rate, scale)
+                value = value + vload_first(out, left, zero) if add else value
+                vstore_first(out, left, value)
